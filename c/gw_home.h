@@ -1,0 +1,26 @@
+/* This file declares the check of WSGIPythonHome: Python ends the process that starts it with a home which does not fit, so that
+ * must not be tried. */
+#ifndef GW_HOME_H
+#define GW_HOME_H
+
+#include "httpd.h"
+
+/* What a home is: decides how Python is told of it. */
+typedef enum gw_home_kind {
+    GW_HOME_NONE,                /* not configured */
+    GW_HOME_PREFIX,              /* prefix or prefix:exec_prefix of an installation */
+    GW_HOME_VENV,                /* a virtual environment */
+    GW_HOME_BAD                  /* Python cannot start with it */
+} gw_home_kind;
+
+/* Looks at home (NULL: not configured) with the rights of this process. *problem is set for GW_HOME_BAD: how the sentence that
+ * began with the directive and its value goes on. */
+gw_home_kind gw_home_check(apr_pool_t *p, const char *home, const char **problem);
+
+/* Checks the server's WSGIPythonHome, logs one line when it cannot be used, and remembers the answer for the children to come. */
+gw_home_kind gw_home_verify(apr_pool_t *p, server_rec *main_server);
+
+/* What gw_home_verify() found in the parent. */
+gw_home_kind gw_home_verdict(void);
+
+#endif

@@ -1,0 +1,36 @@
+/* This file declares what Apache offers to a WSGI application while it serves one request: gowsgi_host, filled with
+ * functions that read from and write to httpd's filters. */
+#ifndef GW_HOST_H
+#define GW_HOST_H
+
+#include "httpd.h"
+
+#include "gowsgi_abi.h"
+
+/* The state of one request: gowsgi_request.host_ctx. It lives on the handler's stack. */
+typedef struct gw_host {
+    request_rec *r;
+    apr_bucket_brigade *in;      /* of the request body: what was read from httpd and not yet asked for; NULL before the
+                                    first read */
+    apr_bucket_brigade *out;     /* of the response; reused for every write; NULL before the first */
+    ssize_t read_result;         /* GOWSGI_READ_* once the body ended or failed, 1 before */
+    int answered;                /* head() stated a status */
+    int sent;                    /* something was handed to the output filters */
+    int refused;                 /* httpd's input filters answered the client already, because of the request body;
+                                    nothing of the application's response can be sent any more */
+} gw_host;
+
+/* The functions; the same for all requests. */
+extern const gowsgi_host gw_host_functions;
+
+/* Makes host serve r. Allocates nothing. */
+void gw_host_init(gw_host *host, request_rec *r);
+
+/* Ends a response that cannot be completed, so that the client sees that it is incomplete: without a final chunk; short of its
+ * Content-Length; or with a reset of the connection, where only the end of the connection would tell its end. */
+void gw_host_abort(gw_host *host);
+
+/* Takes back what head() stated, so that httpd can answer with an error of its own. Only while nothing was sent. */
+void gw_host_forget_head(gw_host *host);
+
+#endif

@@ -1,0 +1,139 @@
+/* This file initialises Python in httpd's parent, through functions that it looks up: mod_gowsgi.so is not linked with libpython.
+ * libpython stays open and initialised over restarts, which is why restarts lose no memory by it. Go is not involved. */
+#include "gw_preinit.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "apr_strings.h"
+
+#include "gw_config.h"
+#include "gw_home.h"
+#include "gw_loader.h"
+#include "gw_log.h"
+
+/* What Python's embedding interface has had from 3.9 on, and may drop one day. */
+typedef struct python {
+    int (*is_initialized)(void);
+    void (*initialize_ex)(int install_signal_handlers);
+    wchar_t *(*decode_locale)(const char *text, size_t *size);
+    void (*set_home)(const wchar_t *home);
+    void (*set_program_name)(const wchar_t *name);
+    int *optimize_flag;
+} python;
+
+static const struct {
+    const char *name;
+    size_t offset;
+} symbols[] = {
+    { "Py_IsInitialized", offsetof(python, is_initialized) },
+    { "Py_InitializeEx", offsetof(python, initialize_ex) },
+    { "Py_DecodeLocale", offsetof(python, decode_locale) },
+    { "Py_SetPythonHome", offsetof(python, set_home) },
+    { "Py_SetProgramName", offsetof(python, set_program_name) },
+    { "Py_OptimizeFlag", offsetof(python, optimize_flag) },
+};
+
+/* Returns what is wrong, or NULL. */
+static const char *open_python(apr_pool_t *p, python *py)
+{
+    const char *error = NULL;
+    void *handle = gw_loader_open_python(&error);
+
+    if (!handle)
+        return apr_pstrdup(p, error);
+    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
+        void *found = dlsym(handle, symbols[i].name);
+        if (!found)
+            return apr_psprintf(p, "Python " GOWSGI_PYTHON " has no %s", symbols[i].name);
+        memcpy((char *)py + symbols[i].offset, &found, sizeof found);
+    }
+    return NULL;
+}
+
+/* The interpreter that belongs to libpython: PREFIX/bin/python3.N for PREFIX/lib/... or PREFIX/lib/TRIPLET/.... Python would
+ * look for one on PATH otherwise, where another one may come first. NULL when there is none. */
+static const char *own_program(apr_pool_t *p, const python *py)
+{
+    static const char *const up[] = { "/../bin/", "/../../bin/" };
+    Dl_info self;
+    char *folder;
+
+    if (!dladdr((void *)py->is_initialized, &self) || !self.dli_fname)
+        return NULL;
+    folder = realpath(self.dli_fname, NULL);
+    if (!folder)
+        return NULL;
+    *strrchr(folder, '/') = '\0';
+    for (size_t i = 0; i < sizeof up / sizeof *up; i++) {
+        const char *program = apr_pstrcat(p, folder, up[i], "python" GOWSGI_PYTHON, NULL);
+        if (access(program, X_OK) == 0) {
+            free(folder);
+            return program;
+        }
+    }
+    free(folder);
+    return NULL;
+}
+
+/* A virtual environment is found from where its interpreter would be; an installation is told by its prefix. */
+static void initialize(apr_pool_t *p, const python *py, server_rec *s, gw_home_kind kind)
+{
+    const char *home = gw_global_str(s, GW_PYTHON_HOME);
+    const char *program = gw_global_str(s, GW_PYTHON_EXECUTABLE);
+
+    if (!program)
+        program = kind == GW_HOME_VENV ? apr_pstrcat(p, home, "/bin/python", NULL) : own_program(p, py);
+    if (kind == GW_HOME_PREFIX)
+        py->set_home(py->decode_locale(home, NULL));
+    if (program)
+        py->set_program_name(py->decode_locale(program, NULL));
+    *py->optimize_flag = (int)gw_global_num(s, GW_PYTHON_OPTIMIZE);
+    py->initialize_ex(0);
+}
+
+/* Whether Python initialises at all: it ends the process when it cannot, and httpd is to go on. So a child tries it first. */
+static const char *rehearse(apr_pool_t *p, const python *py, server_rec *s, gw_home_kind kind)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid < 0)
+        return "there is no process for a trial";
+    if (pid == 0) {
+        initialize(p, py, s, kind);
+        _exit(0);
+    }
+    if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return "Python cannot initialise itself; what it said stands above";
+    return NULL;
+}
+
+void gw_preinit_run(server_rec *s)
+{
+    gw_home_kind kind = gw_home_verdict();
+    apr_pool_t *p;
+    python py;
+    const char *problem;
+
+    /* With httpd -X there is no child that could inherit anything. */
+    if (gw_global_num(s, GW_LAZY_INITIALIZATION) || gw_global_num(s, GW_RESTRICT_EMBEDDED) || kind == GW_HOME_BAD
+        || gw_loader_single_process())
+        return;
+    if (apr_pool_create(&p, NULL) != APR_SUCCESS)
+        return;
+    problem = open_python(p, &py);
+    if (!problem && !py.is_initialized()) {
+        problem = rehearse(p, &py, s, kind);
+        if (!problem)
+            initialize(p, &py, s, kind);
+    }
+    if (problem)
+        ap_log_error(GW_MARK, APLOG_ERR, 0, s, "GWSGI0103: WSGILazyInitialization is Off, but Python cannot be initialised in "
+                     "httpd's parent: %s. Each child starts Python by itself, as with WSGILazyInitialization On", problem);
+    apr_pool_destroy(p);
+}

@@ -1,0 +1,178 @@
+# This file runs once in each new interpreter, before any application. It has three names from C: `mod_wsgi`, the module that
+# applications can import; `settings`, what the server is; and `stderr`, the stream into the error log.
+import io
+import os
+import site
+import sys
+import traceback
+import types
+
+WARNING = 4
+
+
+class FileWrapper:
+    """wsgi.file_wrapper (PEP 3333). The server sends a regular file itself; anything else is read in blocks."""
+
+    def __init__(self, filelike, blksize=8192):
+        self.filelike = filelike
+        self.blksize = blksize
+        if hasattr(filelike, "close"):
+            self.close = filelike.close
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        data = self.filelike.read(self.blksize)
+        if data:
+            return data
+        raise StopIteration
+
+
+def file_place(filelike):
+    """The descriptor and position of a file, if what filelike.read() gives is that file's own bytes; None otherwise. fileno()
+    alone does not tell: a gzip.GzipFile has one. The wrappers of tempfile and Django lead to the file by their read()."""
+    read = filelike.read
+    file = raw = getattr(getattr(read, "__wrapped__", read), "__self__", None)
+    if type(file) is io.BufferedRandom:
+        file.flush()
+    if type(file) in (io.BufferedReader, io.BufferedRandom):
+        raw = file.raw
+    if type(raw) is io.FileIO:
+        return raw.fileno(), file.tell()
+    return None
+
+
+class Restricted:
+    """Stands for sys.stdin or sys.stdout where the server restricts it. What moves no data can be asked: libraries look whether
+    they talk to a terminal. io.UnsupportedOperation is an OSError and a ValueError, which is what the standard library expects
+    of a stream that cannot be used."""
+
+    closed = False
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, name, directive):
+        self.__dict__.update(_name=name, _directive=directive)
+
+    def isatty(self):
+        return False
+
+    def _refuse(self):
+        raise io.UnsupportedOperation(
+            "%s is restricted in a WSGI application; '%s Off' lifts it" % (self._name, self._directive))
+
+    def isatty(self):
+        # A question, not a use: frameworks ask before they choose colours.
+        return False
+
+    def __getattr__(self, attribute):
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)  # Python's own protocols, such as copying, ask whether it is there
+        self._refuse()
+
+    def __setattr__(self, attribute, value):
+        self._refuse()
+
+    def __iter__(self):
+        self._refuse()
+
+    def __repr__(self):
+        return "<%s, restricted by %s>" % (self._name, self._directive)
+
+
+def restrict_signal():
+    """Registrations of signal handlers are ignored in the server process and said in the log; a child process that the
+    application forked has its own signals."""
+    import signal
+
+    register = signal.signal
+    server = os.getpid()
+
+    def ignore(signalnum, handler):
+        if os.getpid() != server:
+            return register(signalnum, handler)
+        where = traceback.extract_stack(limit=2)[0]
+        mod_wsgi._log(WARNING, "GWSGI0701: ignored the registration of a handler for signal %d at %s:%d (application group '%s'): "
+                      "the server needs its signals; 'WSGIRestrictSignal Off' lifts this"
+                      % (signalnum, where.filename, where.lineno, mod_wsgi.application_group))
+        return signal.getsignal(signalnum)
+
+    ignore.__name__ = ignore.__qualname__ = "signal"
+    ignore.__doc__ = register.__doc__
+    signal.signal = ignore
+
+
+def refuse_fork(name):
+    """CPython cannot fork in a sub-interpreter: it lets the parent go on and aborts the child."""
+    def refuse():
+        raise RuntimeError(
+            "os.%s() does not work in a sub-interpreter (application group '%s'): set 'WSGIApplicationGroup %%{GLOBAL}' for this "
+            "application; subprocess, and multiprocessing with the start method 'spawn', work in any" % (name, mod_wsgi.application_group))
+
+    refuse.__name__ = refuse.__qualname__ = name
+    setattr(os, name, refuse)
+
+
+def publish_modules():
+    mod_wsgi.version = settings["version"]
+    mod_wsgi.process_group = settings["process_group"]
+    mod_wsgi.application_group = settings["application_group"]
+    mod_wsgi.maximum_processes = settings["processes"]
+    mod_wsgi.threads_per_process = settings["threads"]
+    mod_wsgi.FileWrapper = FileWrapper
+    FileWrapper.__module__ = "mod_wsgi"
+
+    apache = types.ModuleType("apache", "The server that runs this process.")
+    apache.version = settings["apache_version"]
+    apache.description = settings["apache_description"]
+    apache.mpm_name = settings["apache_mpm"]
+    apache.build_date = settings["apache_build_date"]
+    apache.maximum_processes = settings["processes"]
+    apache.threads_per_process = settings["threads"]
+    sys.modules["apache"] = apache
+
+
+def set_streams():
+    sys.stderr = stderr
+    sys.stdout = Restricted("sys.stdout", "WSGIRestrictStdout") if settings["restrict_stdout"] else stderr
+    if settings["restrict_stdin"]:
+        sys.stdin = Restricted("sys.stdin", "WSGIRestrictStdin")
+    sys.argv = ["mod_wsgi"]
+
+
+def extend_path():
+    # In the order given, at the end of sys.path; .pth files in the directories are read.
+    for directory in (settings["python_path"] or "").split(os.pathsep):
+        if directory:
+            site.addsitedir(directory)
+
+
+if settings["application_group"] == "":
+    # This is Python's main thread. The module takes the thread that imports it for the main one, and waits for it at the end.
+    import threading  # noqa: F401
+
+publish_modules()
+set_streams()
+if settings["restrict_signal"]:
+    restrict_signal()
+if mod_wsgi.application_group:
+    refuse_fork("fork")
+    refuse_fork("forkpty")
+extend_path()
+
+# What every request's environ has in this interpreter.
+environ = {
+    "wsgi.version": (1, 0),
+    "wsgi.multithread": settings["multithread"],
+    "wsgi.multiprocess": settings["multiprocess"],
+    "wsgi.run_once": settings["run_once"],
+    "wsgi.input_terminated": True,
+    "wsgi.file_wrapper": FileWrapper,
+    "apache.version": settings["apache_version"],
+    "mod_wsgi.version": settings["version"],
+    "mod_wsgi.process_group": settings["process_group"],
+    "mod_wsgi.application_group": settings["application_group"],
+    "mod_wsgi.queue_start": 0.0,
+    "mod_wsgi.daemon_start": 0.0,
+}

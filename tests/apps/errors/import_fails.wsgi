@@ -1,0 +1,2 @@
+"""A script that cannot be loaded."""
+import there_is_no_such_module

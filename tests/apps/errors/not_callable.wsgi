@@ -1,0 +1,2 @@
+"""A script whose application cannot be called."""
+application = "text"

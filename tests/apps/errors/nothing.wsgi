@@ -1,0 +1,2 @@
+"""A script without an application."""
+something_else = 1

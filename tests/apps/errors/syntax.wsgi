@@ -1,0 +1,3 @@
+"""A script that is not Python."""
+def application(environ, start_response)
+    pass

@@ -1,0 +1,2 @@
+"""For WSGIImportScript: asks Python to exit."""
+raise SystemExit("not at start")

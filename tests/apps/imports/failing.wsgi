@@ -1,0 +1,2 @@
+"""For WSGIImportScript: cannot be loaded."""
+raise LookupError("not at start")

@@ -1,0 +1,77 @@
+// This file is the table of workloads: what is asked of each contender, and which answer is right.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	mebi         = 1 << 20
+	helloBody    = "Hello, World!"
+	largeSize    = mebi
+	transferSize = 100 * mebi
+)
+
+// workload is asked at "/" + key. One with a transfer is done by the benchmark itself, one at a time; the others by wrk.
+type workload struct {
+	key         string
+	title       string
+	connections []int // of wrk; nil: those of -connections
+	transfer    *transfer
+	check       func(body []byte) error // wrk workloads: is this the right answer?
+}
+
+// The order is that of measuring. Transfers come before what makes the heap large, where a body held in memory could hide.
+func workloads() []workload {
+	return []workload{
+		{key: "hello", title: "Hello, World!", check: isHello},
+		{key: "stream", title: "100 MiB streamed response", transfer: &transfer{}},
+		{key: "upload", title: "100 MiB upload", transfer: &transfer{upload: true}},
+		{key: "file", title: "100 MiB file (wsgi.file_wrapper)", transfer: &transfer{}},
+		{key: "large", title: "1 MiB response", connections: []int{16}, check: isLarge},
+		{key: "django", title: "Django page", connections: []int{16}, check: isDjango},
+	}
+}
+
+func chooseWorkloads(keys []string) ([]workload, error) {
+	var chosen []workload
+	var known []string
+	for _, w := range workloads() {
+		known = append(known, w.key)
+		if len(keys) == 0 || slices.Contains(keys, w.key) {
+			chosen = append(chosen, w)
+		}
+	}
+	for _, key := range keys {
+		if !slices.Contains(known, key) {
+			return nil, fmt.Errorf("%w: -workloads: there is no %q; there are: %s", errUsage, key, strings.Join(known, ", "))
+		}
+	}
+	return chosen, nil
+}
+
+func isHello(body []byte) error {
+	if string(body) != helloBody {
+		return fmt.Errorf("the body is %.80q, not %q", body, helloBody)
+	}
+	return nil
+}
+
+func isLarge(body []byte) error {
+	if len(body) != largeSize || bytes.Count(body, []byte("x")) != largeSize {
+		return fmt.Errorf("the body is not %d times x (it has %d bytes)", largeSize, len(body))
+	}
+	return nil
+}
+
+func isDjango(body []byte) error {
+	for _, want := range []string{"<h1>Items On The Shelf</h1>", "item &lt;39&gt;", "sold out", "2024-01-01"} {
+		if !bytes.Contains(body, []byte(want)) {
+			return fmt.Errorf("the page does not hold %q: %.200q", want, body)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package tests
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mod-gowsgi/mod_gowsgi/tests/harness"
+)
+
+var codePattern = regexp.MustCompile(`GWSGI\d{4}`)
+
+// sources returns the non-test C, Go and Python files of the named folders, by their path in the checkout.
+func sources(t *testing.T, folders ...string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, folder := range folders {
+		err := filepath.WalkDir(harness.Source(folder), func(file string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			if slices.Contains([]string{".c", ".h", ".def", ".go", ".py"}, filepath.Ext(file)) {
+				text, err := os.ReadFile(file)
+				found[strings.TrimPrefix(file, harness.Source("")+"/")] = string(text)
+				return err
+			}
+			return nil
+		})
+		require.NoError(t, err)
+	}
+	return found
+}
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(harness.Source("README.md"))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// section is the text between <!-- name:begin --> and <!-- name:end -->.
+func section(t *testing.T, text, name string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(text, "<!-- "+name+":begin -->")
+	require.True(t, found, "README.md: no %s:begin", name)
+	inside, _, found := strings.Cut(rest, "<!-- "+name+":end -->")
+	require.True(t, found, "README.md: no %s:end", name)
+	return inside
+}
+
+// Every code that can be logged is in the README's table, once, and nothing else is.
+func TestLogCodesAreDocumented(t *testing.T) {
+	logged := map[string]bool{}
+	for _, text := range sources(t, "c", "pyembed", "module", "daemon", "directives") {
+		for _, code := range codePattern.FindAllString(text, -1) {
+			logged[code] = true
+		}
+	}
+	listed := map[string]int{}
+	row := regexp.MustCompile(`^\| (GWSGI\d{4}) \| (warn|error|crit|alert|emerg) \| .+ \| .+ \|$`)
+	for _, line := range strings.Split(section(t, readme(t), "codes"), "\n") {
+		if !strings.Contains(line, "GWSGI") {
+			continue
+		}
+		m := row.FindStringSubmatch(line)
+		if assert.NotNil(t, m, "not a row of | code | level | meaning | what to do |: %s", line) {
+			listed[m[1]]++
+		}
+	}
+	for code, times := range listed {
+		assert.Equal(t, 1, times, "%s is in README.md more than once", code)
+	}
+	assert.Equal(t, slices.Sorted(maps.Keys(logged)), slices.Sorted(maps.Keys(listed)), "logged, and listed in README.md")
+}

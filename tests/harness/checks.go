@@ -1,0 +1,184 @@
+// This file stops a server and judges what it leaves behind.
+
+package harness
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Expect declares lines of the error log: each pattern has to match a line, and the lines it matches are no failure.
+func (s *Server) Expect(patterns ...string) { s.declared.expect(patterns...) }
+
+// Allow declares lines of the error log that may come or not.
+func (s *Server) Allow(patterns ...string) { s.declared.allow(patterns...) }
+
+// ExpectTraceback declares a Python traceback by a pattern for its last line.
+func (s *Server) ExpectTraceback(last string) { s.declared.expectTraceback(last) }
+
+// Stop ends the server at once (SIGTERM) and waits for it. The end of the test does it when the test did not.
+func (s *Server) Stop() { s.t.Helper(); s.stop(unix.SIGTERM) }
+
+// GracefulStop lets the server finish its requests (SIGWINCH) and waits for its end.
+func (s *Server) GracefulStop() { s.t.Helper(); s.stop(unix.SIGWINCH) }
+
+func (s *Server) stop(signal syscall.Signal) {
+	s.t.Helper()
+	if s.stopped || s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	s.stopped = true
+	s.checkDescriptors()
+	if !s.hasExited() {
+		s.Signal(signal)
+		comesTrue(patience, s.hasExited)
+	}
+	if !s.hasExited() {
+		s.t.Errorf("httpd %d did not stop; killing it", s.PID())
+		_ = s.cmd.Process.Kill()
+		<-s.exited
+	}
+	if s.exit != nil {
+		s.t.Errorf("httpd ended with: %s", s.exitState())
+	}
+	s.checkProcesses()
+	s.checkSockets()
+}
+
+func (s *Server) checkLog() {
+	for _, wrong := range s.declared.check(ParseLog(s.ErrorLog())) {
+		s.t.Errorf("error log: %s", wrong)
+	}
+	if s.t.Failed() {
+		s.t.Log(s.logTail())
+	}
+}
+
+// finish is the last thing that a test runs.
+func (s *Server) finish() {
+	if !s.failed {
+		s.stop(unix.SIGTERM)
+		s.checkLog()
+	}
+	if os.Getenv("GOWSGI_KEEP") != "" {
+		s.t.Logf("kept %s", s.layout.run)
+		return
+	}
+	if err := os.RemoveAll(s.layout.run); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// Warm says that what the server opened until now is meant to stay open: from here on its descriptors are counted. It
+// first asks for the paths. A test does not need it unless its application keeps things open after a first use that
+// is not the test's first request.
+func (s *Server) Warm(paths ...string) {
+	s.t.Helper()
+	for _, path := range paths {
+		s.Get(path)
+	}
+	s.takeBaseline()
+}
+
+// baselineOnce takes the baseline after the first response.
+func (s *Server) baselineOnce() {
+	s.baseLock.Lock()
+	taken := s.base != nil
+	s.baseLock.Unlock()
+	if !taken {
+		s.takeBaseline()
+	}
+}
+
+func (s *Server) takeBaseline() {
+	roles := map[string]descriptors{}
+	for _, p := range sessionProcesses(s.PID()) {
+		counts := readDescriptors(p.pid)
+		if roles[s.role(p)] == nil {
+			roles[s.role(p)] = descriptors{}
+		}
+		roles[s.role(p)].atLeast(counts)
+	}
+	s.baseLock.Lock()
+	s.base = roles
+	s.baseLock.Unlock()
+}
+
+// role tells processes apart whose descriptors can be compared: the parent, its children, and others by name.
+func (s *Server) role(p process) string {
+	switch s.PID() {
+	case p.pid:
+		return "parent"
+	case p.ppid:
+		return "child " + p.comm
+	default:
+		return "other " + p.comm
+	}
+}
+
+// checkDescriptors compares every process with the most that a process of its role had at the baseline. Connections
+// need a moment to be closed at the server's end.
+func (s *Server) checkDescriptors() {
+	s.t.Helper()
+	s.Client.CloseIdleConnections()
+	if s.hasExited() {
+		return
+	}
+	var wrong []string
+	comesTrue(patience, func() bool {
+		wrong = s.leakedDescriptors()
+		return len(wrong) == 0
+	})
+	for _, one := range wrong {
+		s.t.Errorf("descriptors leaked: %s", one)
+	}
+}
+
+func (s *Server) leakedDescriptors() []string {
+	s.baseLock.Lock()
+	defer s.baseLock.Unlock()
+	var wrong []string
+	for _, p := range sessionProcesses(s.PID()) {
+		before := s.base[s.role(p)]
+		if p.pid == s.PID() {
+			before = s.baseRoot
+		}
+		if before == nil {
+			continue
+		}
+		for _, one := range readDescriptors(p.pid).grown(before) {
+			wrong = append(wrong, fmt.Sprintf("%s %s: %s", s.role(p), p, one))
+		}
+	}
+	return wrong
+}
+
+// checkProcesses expects the server's session to be empty, now or very soon, and ends what is left of it.
+func (s *Server) checkProcesses() {
+	s.t.Helper()
+	var left []process
+	comesTrue(patience, func() bool {
+		left = sessionProcesses(s.PID())
+		return len(left) == 0
+	})
+	for _, p := range left {
+		s.t.Errorf("left after the server stopped: %s", p)
+		_ = unix.Kill(p.pid, unix.SIGKILL)
+	}
+}
+
+func (s *Server) checkSockets() {
+	s.t.Helper()
+	_ = filepath.WalkDir(s.layout.run, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type()&fs.ModeSocket != 0 {
+			s.t.Errorf("socket left after the server stopped: %s", strings.TrimPrefix(path, s.layout.run+"/"))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,153 @@
+// This file reads /proc: which processes belong to a server, and which descriptors they hold.
+
+package harness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// process is one line of /proc/<pid>/stat.
+type process struct {
+	pid, ppid, session int
+	comm, state        string
+}
+
+func (p process) String() string { return fmt.Sprintf("%d (%s, state %s)", p.pid, p.comm, p.state) }
+
+// readProcess returns false when there is no such process (any more).
+func readProcess(pid int) (process, bool) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return process{}, false
+	}
+	// The name stands in parentheses and may hold any character.
+	text := string(stat)
+	open, end := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
+	fields := strings.Fields(text[end+1:])
+	if open < 0 || end < open || len(fields) < 4 {
+		return process{}, false
+	}
+	p := process{pid: pid, comm: text[open+1 : end], state: fields[0]}
+	p.ppid, _ = strconv.Atoi(fields[1])
+	p.session, _ = strconv.Atoi(fields[3])
+	return p, true
+}
+
+// sessionProcesses are the living processes of a session and their living descendants, in order of pid. The server is
+// started in a session of its own; a descendant that left it is found through its parents, as long as those live.
+func sessionProcesses(session int) []process {
+	entries, _ := os.ReadDir("/proc")
+	all := map[int]process{}
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			if p, ok := readProcess(pid); ok && p.state != "Z" {
+				all[pid] = p
+			}
+		}
+	}
+	var found []process
+	for _, p := range all {
+		for q, ok := p, true; ok; q, ok = all[q.ppid] {
+			if q.session == session {
+				found = append(found, p)
+				break
+			}
+		}
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].pid < found[j].pid })
+	return found
+}
+
+// descriptors counts a process's open descriptors by kind: files by their path, sockets by what they are connected to.
+type descriptors map[string]int
+
+var (
+	inodePattern   = regexp.MustCompile(`^(socket|pipe):\[(\d+)\]$`)
+	deletedPattern = regexp.MustCompile(`^(/.*/)[^/]* \(deleted\)$`)
+)
+
+// readDescriptors returns nil when the process is gone.
+func readDescriptors(pid int) descriptors {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	tcp := connections(pid)
+	counts := descriptors{}
+	for _, e := range entries {
+		target, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err == nil {
+			counts[kindOf(target, tcp)]++
+		}
+	}
+	return counts
+}
+
+func kindOf(target string, tcp map[string]bool) string {
+	if m := inodePattern.FindStringSubmatch(target); m != nil {
+		if m[1] == "socket" && tcp[m[2]] {
+			return kindConnection
+		}
+		return m[1]
+	}
+	if m := deletedPattern.FindStringSubmatch(target); m != nil {
+		return "deleted file in " + m[1]
+	}
+	return target
+}
+
+const kindConnection = "TCP connection"
+
+// connections are the inodes of the TCP sockets, in the process's network, that do not listen.
+func connections(pid int) map[string]bool {
+	const stateField, inodeField, listening = 3, 9, "0A"
+	found := map[string]bool{}
+	for _, table := range []string{"tcp", "tcp6"} {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
+		for i, line := range strings.Split(string(text), "\n") {
+			fields := strings.Fields(line)
+			if i > 0 && len(fields) > inodeField && fields[stateField] != listening {
+				found[fields[inodeField]] = true
+			}
+		}
+	}
+	return found
+}
+
+// once is how many descriptors of a kind may appear late in a process's life, for the reason given.
+var once = map[string]int{
+	"anon_inode:[eventpoll]": 1, // a runtime's poller starts with its first use
+	"anon_inode:[eventfd]":   1, // the same
+	"/dev/urandom":           1, // a library's generator
+	"/dev/null":              1, // a library's standard streams
+}
+
+// grown returns what now has more of than before, a sentence for each kind. Connections must all be gone.
+func (now descriptors) grown(before descriptors) []string {
+	var wrong []string
+	for kind, n := range now {
+		limit := before[kind] + once[kind]
+		if kind == kindConnection {
+			limit = 0
+		}
+		if n > limit {
+			wrong = append(wrong, fmt.Sprintf("%s: %d, was %d", kind, n, before[kind]))
+		}
+	}
+	sort.Strings(wrong)
+	return wrong
+}
+
+// atLeast raises the counts to those of other.
+func (d descriptors) atLeast(other descriptors) {
+	for kind, n := range other {
+		d[kind] = max(d[kind], n)
+	}
+}

@@ -1,0 +1,70 @@
+package tests
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mod-gowsgi/mod_gowsgi/tests/harness"
+)
+
+// Each child loads the scripts before its first request: into the main interpreter on Python's main thread, and into a group of
+// its own.
+func TestImportScript(t *testing.T) {
+	harness.EachMPM(t, func(t *testing.T, mpm string) {
+		s := harness.Start(t, harness.Config{MPM: mpm, Children: 1, Threads: 2, Conf: `
+			WSGIImportScript "${APPS}/imports/preload.wsgi" process-group=%{GLOBAL} application-group=%{GLOBAL}
+			WSGIImportScript "${APPS}/imports/preload.wsgi" process-group=%{GLOBAL} application-group=named
+			WSGIScriptAlias /main "${APPS}/imports/preload.wsgi" application-group=%{GLOBAL}
+			WSGIScriptAlias /named "${APPS}/imports/preload.wsgi" application-group=named
+			WSGIScriptAlias /other "${APPS}/imports/preload.wsgi" application-group=other`})
+		s.Expect(`preload.wsgi in group`)
+		s.WaitLog(`preload.wsgi in group '', main thread: True`)
+		s.WaitLog(`preload.wsgi in group 'named'`)
+		assert.Equal(t, "1", s.Get("/main").Body, "the request uses what was loaded")
+		assert.Equal(t, "1", s.Get("/named").Body)
+		assert.Zero(t, logCount(s, `preload.wsgi in group 'other'`))
+		assert.Equal(t, "1", s.Get("/other").Body)
+		assert.Equal(t, 1, logCount(s, `preload.wsgi in group 'other'`))
+		s.Graceful()
+		harness.Eventually(t, func() bool { return logCount(s, `preload.wsgi in group ''`) >= 2 }, "the next generation's imports")
+		assert.Equal(t, "1", s.Get("/main").Body)
+	})
+}
+
+// A script for the processes of a daemon group is not loaded in Apache's own; one of a virtual host is.
+func TestImportScriptPicksItsProcess(t *testing.T) {
+	s := harness.Start(t, harness.Config{Conf: `
+		WSGIDaemonProcess elsewhere
+		WSGIImportScript "${APPS}/imports/failing.wsgi" process-group=elsewhere application-group=%{GLOBAL}
+		<VirtualHost *>
+		ServerName localhost
+		WSGIImportScript "${APPS}/imports/preload.wsgi" process-group=%{GLOBAL} application-group=%{GLOBAL}
+		WSGIScriptAlias /main "${APPS}/imports/preload.wsgi" application-group=%{GLOBAL}
+		</VirtualHost>`})
+	s.Expect(`preload.wsgi in group ''`)
+	s.WaitLog(`preload.wsgi in group ''`)
+	assert.Equal(t, "1", s.Get("/main").Body)
+}
+
+// Scripts that fail at start are told, and the server serves.
+func TestImportScriptThatFails(t *testing.T) {
+	s := harness.Start(t, harness.Config{Conf: `
+		WSGIImportScript "${APPS}/imports/failing.wsgi" process-group=%{GLOBAL} application-group=%{GLOBAL}
+		WSGIImportScript "${APPS}/imports/exits.wsgi" process-group=%{GLOBAL} application-group=named
+		WSGIImportScript "${RUN}/missing.wsgi" process-group=%{GLOBAL} application-group=%{GLOBAL}
+		WSGIImportScript "${APPS}/imports/preload.wsgi" process-group=%{GLOBAL} application-group=%{GLOBAL}
+		WSGIScriptAlias /main "${APPS}/imports/preload.wsgi" application-group=%{GLOBAL}
+		WSGIScriptAlias /failing "${APPS}/imports/failing.wsgi" application-group=%{GLOBAL}
+		` + helloConf})
+	s.ExpectTraceback(`LookupError: not at start`)
+	s.Allow(`SystemExit: not at start`)
+	s.Expect(`GWSGI0502: WSGI script '.*/failing.wsgi' \(process group '', application group ''\)`,
+		`GWSGI\d+: WSGI script '.*/exits.wsgi' \(process group '', application group 'named'\)`,
+		`GWSGI0503: WSGI script '.*/missing.wsgi' .* was not loaded at start`, `preload.wsgi in group ''`)
+	s.WaitLog(`GWSGI0503: `)
+	assertHello(t, s)
+	assert.Equal(t, "1", s.Get("/main").Body, "the others were loaded")
+	assert.Equal(t, http.StatusInternalServerError, s.Get("/failing").Status)
+}

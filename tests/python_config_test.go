@@ -1,0 +1,138 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mod-gowsgi/mod_gowsgi/tests/harness"
+)
+
+// Directories come at the end of sys.path, in the order given, each with what its .pth files name.
+func TestPythonPath(t *testing.T) {
+	dir := publicDir(t)
+	writeFile(t, dir+"/a/found_a.py", "value = 'a'\n")
+	writeFile(t, dir+"/a/found_twice.py", "value = 'a'\n")
+	writeFile(t, dir+"/a/more.pth", "# a comment\negg.zip\nnot-there\nimport sys; sys.from_pth = 'yes'\n")
+	writeFile(t, dir+"/a/egg.zip/found_egg.py", "value = 'egg'\n")
+	writeFile(t, dir+"/b with space/found_b.py", "value = 'b'\n")
+	writeFile(t, dir+"/b with space/found_twice.py", "value = 'b'\n")
+	writeFile(t, dir+"/b with space/json.py", "raise ImportError('not instead of the standard library')\n")
+	for _, lazy := range []string{"On", "Off"} {
+		t.Run("lazy="+lazy, func(t *testing.T) {
+			s := harness.Start(t, harness.Config{Env: []string{"PYTHONPATH=" + dir + "/env"}, Conf: fmt.Sprintf(
+				"WSGILazyInitialization %s\nWSGIPythonPath \"%s/a:%s/b with space\"\n%s", lazy, dir, dir, factsConf)})
+			for _, path := range []string{"/facts", "/sub"} {
+				got := ask[pythonFacts](t, s, path+"?found_a,found_b,found_egg,found_twice")
+				assert.Equal(t, map[string]string{"found_a": "a", "found_b": "b", "found_egg": "egg", "found_twice": "a"}, got.Values)
+				assert.Equal(t, []string{dir + "/a", dir + "/a/egg.zip", dir + "/b with space"}, got.Path[len(got.Path)-3:], path)
+			}
+		})
+	}
+}
+
+// PYTHONPATH of the server's environment is not overridden by the directive.
+func TestPythonPathKeepsEnvironment(t *testing.T) {
+	dir := publicDir(t)
+	writeFile(t, dir+"/env/found_env.py", "value = 'env'\n")
+	writeFile(t, dir+"/conf/found_conf.py", "value = 'conf'\n")
+	s := harness.Start(t, harness.Config{Env: []string{"PYTHONPATH=" + dir + "/env"},
+		Conf: "WSGIPythonPath " + dir + "/conf\n" + factsConf})
+	got := ask[pythonFacts](t, s, "/facts?found_env,found_conf")
+	assert.Less(t, slices.Index(got.Path, dir+"/env"), slices.Index(got.Path, dir+"/conf"))
+}
+
+func TestPythonEggs(t *testing.T) {
+	s := harness.Start(t, harness.Config{Conf: "WSGIPythonEggs ${DATA}\n" + factsConf})
+	assert.Equal(t, s.Path("data"), ask[pythonFacts](t, s, "/facts").Eggs)
+	assert.Equal(t, s.Path("data"), ask[pythonFacts](t, s, "/sub").Eggs)
+}
+
+func TestPythonOptimize(t *testing.T) {
+	for level := range 3 {
+		for _, lazy := range []string{"On", "Off"} {
+			t.Run(fmt.Sprintf("%d lazy=%s", level, lazy), func(t *testing.T) {
+				s := harness.Start(t, harness.Config{Conf: fmt.Sprintf("WSGILazyInitialization %s\nWSGIPythonOptimize %d\n%s", lazy, level, factsConf)})
+				for _, path := range []string{"/facts", "/sub"} {
+					got := ask[pythonFacts](t, s, path)
+					assert.Equal(t, level, got.Optimize)
+					assert.Equal(t, level == 0, got.Asserts, "assert statements")
+					assert.Equal(t, level < 2, got.Docstring != nil, "docstrings")
+				}
+			})
+		}
+	}
+}
+
+// Python looks for its library where the executable is, without running it.
+func TestPythonExecutable(t *testing.T) {
+	python := serverPython(t)
+	dir := publicDir(t)
+	writeFile(t, dir+"/bin/python3", "#!/bin/sh\nexit 1\n")
+	require.NoError(t, os.Chmod(dir+"/bin/python3", 0o755))
+	require.NoError(t, os.MkdirAll(dir+"/lib", 0o755))
+	library := filepath.Join("lib", "python"+python.Version)
+	require.NoError(t, os.Symlink(filepath.Join(python.Prefix, library), filepath.Join(dir, library)))
+	for _, lazy := range []string{"On", "Off"} {
+		t.Run("lazy="+lazy, func(t *testing.T) {
+			s := harness.Start(t, harness.Config{Conf: fmt.Sprintf(
+				"WSGILazyInitialization %s\nWSGIPythonExecutable %s/bin/python3\n%s", lazy, dir, factsConf)})
+			got := ask[pythonFacts](t, s, "/facts")
+			assert.Equal(t, dir, got.Prefix)
+			assert.Equal(t, dir+"/bin/python3", got.Executable)
+			for _, place := range got.Path {
+				assert.False(t, strings.HasPrefix(place, python.Prefix+"/lib/python"), "%s", place)
+			}
+		})
+	}
+}
+
+// Off: the parent starts Python before it forks, keeps it over restarts, and does not grow by that.
+func TestLazyInitializationOff(t *testing.T) {
+	for _, mpm := range []string{harness.Event, harness.Prefork} {
+		t.Run(mpm, func(t *testing.T) {
+			s := harness.Start(t, harness.Config{MPM: mpm, Threads: 4, Conf: "WSGILazyInitialization Off\n" + factsConf + helloConf + `
+				WSGIImportScript "${APPS}/imports/preload.wsgi" process-group=%{GLOBAL} application-group=%{GLOBAL}`})
+			s.Expect(`preload.wsgi in group ''`)
+			assert.True(t, hasLoaded(t, s.PID(), "libpython"), "Python runs in the parent")
+			assert.False(t, hasLoaded(t, s.PID(), "libgowsgi.so"), "Go never runs in the parent")
+			check := func() {
+				assertHello(t, s)
+				got := ask[pythonFacts](t, s, "/facts")
+				assert.Equal(t, s.PID(), got.Parent)
+				assert.NotEqual(t, s.PID(), ask[pythonFacts](t, s, "/sub").PID)
+			}
+			check()
+			s.WaitLog(`preload.wsgi in group '', main thread: True`)
+			assertParentDoesNotGrow(t, s, 10, s.Graceful, check)
+			assert.Equal(t, 1, strings.Count(mappings(t, s.PID()), "r-xp"), "libpython is there once")
+		})
+	}
+}
+
+// mappings are the lines of /proc/PID/maps about libpython.
+func mappings(t *testing.T, pid int) string {
+	t.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	require.NoError(t, err)
+	var lines []string
+	for _, line := range strings.Split(string(maps), "\n") {
+		if strings.Contains(line, "libpython") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestLazyInitializationOn(t *testing.T) {
+	s := harness.Start(t, harness.Config{Conf: factsConf})
+	assert.Equal(t, s.PID(), ask[pythonFacts](t, s, "/facts").Parent)
+	assert.False(t, hasLoaded(t, s.PID(), "libpython"), "no Python in the parent")
+	assert.False(t, hasLoaded(t, s.PID(), "libgowsgi.so"))
+}
