@@ -88,10 +88,13 @@ MODULE_OBJECTS := $(MODULE_SOURCES:%.c=$(O)/%.o)
 WARNINGS := -Wall -Wextra -Werror
 
 .PHONY: build
-build: $(B)/mod_gowsgi.so $(B)/libgowsgi.so ## build mod_gowsgi.so and libgowsgi.so in build/; they work in place
+build: $(B)/mod_gowsgi.so $(B)/libgowsgi.so $(B)/gowsgid ## build all in build/, where it works in place
 
 $(B)/mod_gowsgi.so: $(MODULE_OBJECTS) $(O)/exports.map
 	$(CC) -shared -o $@ $(MODULE_OBJECTS) -Wl,-z,relro -Wl,-z,now -Wl,--version-script=$(O)/exports.map -ldl -lpthread
+
+$(B)/gowsgid: $(O)/c/gowsgid.o
+	$(CC) -o $@ $< -Wl,-z,relro -Wl,-z,now $(PY_RPATH:%=-Wl,-rpath,%) -ldl
 
 # httpd loads modules with RTLD_GLOBAL, so anything else that we export could clash with another module.
 $(O)/exports.map: Makefile
@@ -139,7 +142,7 @@ check-tools:
 .PHONY: FORCE
 FORCE:
 
--include $(MODULE_OBJECTS:.o=.d)
+-include $(MODULE_OBJECTS:.o=.d) $(O)/c/gowsgid.d
 
 .PHONY: env
 env: $(O)/go-env ## print the environment for go by hand: eval "$(make -s env)"
@@ -156,6 +159,7 @@ AVAILABLE_DIR = $(call once,AVAILABLE_DIR,$(shell $(APXS) -q sysconfdir)/mods-av
 install: build ## install into httpd's module folder (DESTDIR is honoured)
 	install -d "$(DESTDIR)$(MODULES_DIR)"
 	install -m 644 $(B)/mod_gowsgi.so $(B)/libgowsgi.so "$(DESTDIR)$(MODULES_DIR)"
+	install -m 755 $(B)/gowsgid "$(DESTDIR)$(MODULES_DIR)"
 	@if [ -d "$(AVAILABLE_DIR)" ] || [ -d "$(DESTDIR)$(AVAILABLE_DIR)" ]; then \
 		install -d "$(DESTDIR)$(AVAILABLE_DIR)" && \
 		sed 's|/usr/lib/apache2/modules|$(MODULES_DIR)|' mod_gowsgi.load > "$(DESTDIR)$(AVAILABLE_DIR)/gowsgi.load" && \
@@ -165,7 +169,7 @@ install: build ## install into httpd's module folder (DESTDIR is honoured)
 	fi
 
 uninstall: check-tools ## remove what install put there
-	rm -f "$(DESTDIR)$(MODULES_DIR)/mod_gowsgi.so" "$(DESTDIR)$(MODULES_DIR)/libgowsgi.so"
+	rm -f "$(DESTDIR)$(MODULES_DIR)/mod_gowsgi.so" "$(DESTDIR)$(MODULES_DIR)/libgowsgi.so" "$(DESTDIR)$(MODULES_DIR)/gowsgid"
 	rm -f "$(DESTDIR)$(AVAILABLE_DIR)/gowsgi.load"
 	@if [ -L "$(DESTDIR)$(dir $(AVAILABLE_DIR))mods-enabled/gowsgi.load" ]; then \
 		rm -f "$(DESTDIR)$(dir $(AVAILABLE_DIR))mods-enabled/gowsgi.load"; \

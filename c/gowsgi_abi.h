@@ -191,4 +191,9 @@ gowsgi_outcome gowsgi_request_serve(gowsgi_request *request);
 /* Copies the counters. C; any thread. */
 void gowsgi_counters_read(gowsgi_counters *out);
 
+/* The processes of daemon mode, for gowsgid: called once, by the main thread, with the descriptors that package daemon names. Each
+ * returns the process's exit status. */
+int gowsgi_supervisor_main(void);
+int gowsgi_worker_main(void);
+
 #endif

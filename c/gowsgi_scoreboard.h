@@ -87,12 +87,13 @@ static inline gowsgi_worker_slot *gowsgi_scoreboard_worker(gowsgi_scoreboard *bo
 /* The longest path of a socket, with its NUL: sizeof(sockaddr_un.sun_path). */
 #define GOWSGI_SOCKET_PATH_MAX 108
 
-/* Writes the path of the socket of one worker process. worker is the index of its slot in the scoreboard. Returns its length; one
- * of GOWSGI_SOCKET_PATH_MAX or more did not fit. */
-static inline int gowsgi_socket_path(char path[GOWSGI_SOCKET_PATH_MAX], const char *prefix, int parent_pid, int generation, uint32_t group,
-                                     uint32_t worker, uint32_t incarnation)
+/* Writes the path of the socket of one worker process. worker is the index of its slot in the scoreboard. Returns its
+ * length; one of GOWSGI_SOCKET_PATH_MAX or more did not fit. */
+static inline int gowsgi_socket_path(char path[GOWSGI_SOCKET_PATH_MAX], const char *prefix, int parent_pid, int generation,
+                                     uint32_t group, uint32_t worker, uint32_t incarnation)
 {
-    return snprintf(path, GOWSGI_SOCKET_PATH_MAX, "%s.%d.%d.%u.%u.%u.sock", prefix, parent_pid, generation, group, worker, incarnation);
+    return snprintf(path, GOWSGI_SOCKET_PATH_MAX, "%s.%d.%d.%u.%u.%u.sock", prefix, parent_pid, generation, group, worker,
+                    incarnation);
 }
 
 #endif

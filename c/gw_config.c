@@ -5,6 +5,7 @@
 #include "apr_strings.h"
 
 #include "gw_declare.h"
+#include "gw_group.h"
 #include "gw_value.h"
 
 /* ---- Records ---- */
@@ -26,6 +27,7 @@ void *gw_server_config_create(apr_pool_t *p, server_rec *s)
     if (!s->is_virtual) {
         conf->imports = apr_array_make(p, 4, sizeof(gw_import));
         conf->daemons = apr_array_make(p, 4, sizeof(gw_daemon));
+        conf->mentions = apr_array_make(p, 4, sizeof(gw_mention));
         apr_pool_userdata_set(conf, MAIN_CONFIG_KEY, NULL, p);
     }
     return conf;
@@ -63,6 +65,7 @@ void *gw_server_config_merge(apr_pool_t *p, void *base, void *add)
     conf->aliases = apr_array_append(p, inner->aliases, outer->aliases);
     conf->imports = outer->imports;
     conf->daemons = outer->daemons;
+    conf->mentions = outer->mentions;
     return conf;
 }
 
@@ -143,6 +146,8 @@ static const char *set_word(cmd_parms *cmd, const gw_row *row, gw_value *out, co
     if (*args)
         return apr_psprintf(cmd->pool, "%s takes one argument: %s; '%s' is too much", row->name, row->syntax, args);
     fault = gw_value_read(cmd->pool, row, word, out);
+    if (!fault && row == &gw_directives[GW_PROCESS_GROUP])
+        gw_group_mention(cmd, NULL, word);
     return fault ? apr_psprintf(cmd->pool, "%s %s: %s", row->name, word[0] ? word : "\"\"", fault) : NULL;
 }
 

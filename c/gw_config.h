@@ -32,6 +32,15 @@ typedef struct gw_import {
     server_rec *server;
 } gw_import;
 
+/* A place of the configuration that names a process group. */
+typedef struct gw_mention {
+    const char *directive, *option; /* option: "process-group=" in a directive of another purpose, or NULL */
+    const char *word;            /* the name */
+    server_rec *server;
+    const char *file;
+    int line;
+} gw_mention;
+
 /* WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript: what gw_value.ptr of the row points to. */
 typedef struct gw_hook_script {
     const char *script, *app_group;
@@ -52,6 +61,7 @@ typedef struct gw_server_config {
     apr_array_header_t *aliases; /* of gw_alias, in order */
     apr_array_header_t *imports; /* of gw_import, all servers'; kept in the main server */
     apr_array_header_t *daemons; /* of gw_daemon, all servers'; kept in the main server */
+    apr_array_header_t *mentions; /* of gw_mention, all servers'; kept in the main server */
 } gw_server_config;
 
 typedef struct gw_dir_config {

@@ -6,6 +6,7 @@
 #include "http_config.h"
 
 #include "../directives/expand.h"
+#include "gw_group.h"
 #include "gw_value.h"
 
 /* ---- Words and options ---- */
@@ -179,9 +180,12 @@ const char *gw_declare_alias(cmd_parms *cmd, int is_regex, const char *args)
     fault = read_target(cmd, &alias, &args);
     if (!fault)
         fault = read_script_options(cmd, alias.url, args, options);
-    if (!fault)
-        APR_ARRAY_PUSH(conf->aliases, gw_alias) = alias;
-    return fault;
+    if (fault)
+        return fault;
+    if (alias.process_group)
+        gw_group_mention(cmd, "process-group=", alias.process_group);
+    APR_ARRAY_PUSH(conf->aliases, gw_alias) = alias;
+    return NULL;
 }
 
 /* ---- WSGIDaemonProcess ---- */
@@ -265,6 +269,7 @@ const char *gw_declare_import(cmd_parms *cmd, const char *args)
         return complain(cmd, import.script, apr_pstrcat(cmd->pool, "process-group=", import.process_group, NULL), fault);
     if (strcmp(import.app_group, "%{GLOBAL}") == 0)
         import.app_group = "";
+    gw_group_mention(cmd, "process-group=", import.process_group);
     APR_ARRAY_PUSH(gw_config_main(cmd)->imports, gw_import) = import;
     return NULL;
 }

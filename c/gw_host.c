@@ -24,6 +24,7 @@ void gw_host_init(gw_host *host, request_rec *r)
     host->answered = 0;
     host->sent = 0;
     host->refused = 0;
+    host->replaced = 0;
 }
 
 /* ---- The request body ---- */
@@ -124,6 +125,20 @@ static int fetch(gw_host *host, size_t want, apr_read_type_e block)
     return 0;
 }
 
+size_t gw_host_read_ahead(gw_host *host, char *buf, size_t cap)
+{
+    size_t got = 0;
+
+    if (!host->in)
+        host->in = apr_brigade_create(host->r->pool, host->r->connection->bucket_alloc);
+    while (got < cap && host->read_result > 0) {
+        if (APR_BRIGADE_EMPTY(host->in) && !fetch(host, cap - got, APR_NONBLOCK_READ))
+            break;
+        got += take_bytes(host, buf + got, cap - got);
+    }
+    return got;
+}
+
 static ssize_t host_read(void *ctx, char *buf, size_t cap)
 {
     gw_host *host = ctx;
@@ -137,11 +152,7 @@ static ssize_t host_read(void *ctx, char *buf, size_t cap)
             fetch(host, cap, APR_BLOCK_READ);
     }
     /* What arrived in the meantime comes along: one wake-up of the application for a large piece instead of many. */
-    while (got < cap && host->read_result > 0) {
-        if (APR_BRIGADE_EMPTY(host->in) && !fetch(host, cap - got, APR_NONBLOCK_READ))
-            break;
-        got += take_bytes(host, buf + got, cap - got);
-    }
+    got += gw_host_read_ahead(host, buf + got, cap - got);
     return got > 0 ? (ssize_t)got : host->read_result;
 }
 
@@ -231,6 +242,7 @@ static int pass(gw_host *host, ap_filter_t *first)
     apr_brigade_cleanup(host->out);
     if (rv == APR_SUCCESS && !c->aborted)
         return 0;
+    host->replaced = rv == AP_FILTER_ERROR && !c->aborted;
     ap_log_rerror(GW_MARK, APLOG_DEBUG, rv, host->r, "the response was not sent completely: %s",
                   c->aborted ? "the client closed the connection" : "an output filter refused it");
     return -1;

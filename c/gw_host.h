@@ -18,6 +18,7 @@ typedef struct gw_host {
     int sent;                    /* something was handed to the output filters */
     int refused;                 /* httpd's input filters answered the client already, because of the request body;
                                     nothing of the application's response can be sent any more */
+    int replaced;                /* an output filter answered the client instead (416 of the byte-range filter, say) */
 } gw_host;
 
 /* The functions; the same for all requests. */
@@ -25,6 +26,10 @@ extern const gowsgi_host gw_host_functions;
 
 /* Makes host serve r. Allocates nothing. */
 void gw_host_init(gw_host *host, request_rec *r);
+
+/* Moves what httpd has at hand of the request body to buf, up to cap bytes, without waiting for more. Returns how many; read() goes
+ * on behind them. */
+size_t gw_host_read_ahead(gw_host *host, char *buf, size_t cap);
 
 /* Ends a response that cannot be completed, so that the client sees that it is incomplete: without a final chunk; short of its
  * Content-Length; or with a reset of the connection, where only the end of the connection would tell its end. */

@@ -5,8 +5,11 @@
 #include "gw_loader.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "ap_mpm.h"
 #include "apr_strings.h"
@@ -79,15 +82,15 @@ void *gw_loader_open_python(const char **error)
 
 /* ---- Opening the library ---- */
 
-/* Where the library is: in the folder of the file that this code was loaded from. */
-static const char *library_path(apr_pool_t *p)
+/* The folder is that of the file which this code was loaded from. */
+const char *gw_loader_beside(apr_pool_t *p, const char *file)
 {
     Dl_info self;
     const char *slash;
 
     if (!dladdr(&library, &self) || !self.dli_fname || !(slash = strrchr(self.dli_fname, '/')))
-        return LIBRARY_NAME;
-    return apr_pstrcat(p, apr_pstrmemdup(p, self.dli_fname, (apr_size_t)(slash + 1 - self.dli_fname)), LIBRARY_NAME, NULL);
+        return file;
+    return apr_pstrcat(p, apr_pstrmemdup(p, self.dli_fname, (apr_size_t)(slash + 1 - self.dli_fname)), file, NULL);
 }
 
 /* Looks up all functions. Returns the name of the first that is missing, or NULL. */
@@ -124,13 +127,37 @@ static const char *difference(apr_pool_t *p, const gowsgi_abi_info *info)
     return NULL;
 }
 
+/* Whether the file ends before what the loader maps of it, as a copy does that was interrupted: dlopen() does not look, and the process
+ * dies when it touches what is not there. What is no library at all is left to dlopen(). */
+static int is_cut_off(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    struct stat st;
+    ElfW(Ehdr) head;
+    ElfW(Phdr) part;
+    int cut_off = 0;
+
+    if (!file)
+        return 0;
+    if (fstat(fileno(file), &st) == 0 && fread(&head, sizeof head, 1, file) == 1
+        && memcmp(head.e_ident, ELFMAG, SELFMAG) == 0 && fseek(file, (long)head.e_phoff, SEEK_SET) == 0)
+        for (unsigned i = 0; !cut_off && i < head.e_phnum; i++)
+            cut_off = fread(&part, sizeof part, 1, file) != 1
+                      || (part.p_type == PT_LOAD && part.p_offset + part.p_filesz > (apr_uint64_t)st.st_size);
+    fclose(file);
+    return cut_off;
+}
+
 /* Opens the library and waits for Go. Returns what is wrong with it, or NULL. Runs with all signals blocked. */
 static const char *open_library(apr_pool_t *p, const char *path)
 {
-    /* Local: nobody else is to bind to the library's symbols. libpython's were made global before. */
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     const char *missing;
+    void *handle;
 
+    if (is_cut_off(path))
+        return "it is cut off: the file is shorter than it says";
+    /* Local: nobody else is to bind to the library's symbols. libpython's were made global before. */
+    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
         return apr_psprintf(p, "it cannot be opened: %s", dlerror());
     missing = resolve(handle);
@@ -321,7 +348,7 @@ void gw_loader_start(apr_pool_t *pchild, server_rec *main_server)
                          "install mod_gowsgi for another Python (make PYTHON=... install)", error);
         return;
     }
-    path = library_path(pchild);
+    path = gw_loader_beside(pchild, LIBRARY_NAME);
     error = open_with_signals_held(pchild, path);
     if (error) {
         refusal = LIBRARY_NAME " cannot be used; the error log has the reason where httpd started (GWSGI0102)";

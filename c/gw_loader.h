@@ -20,6 +20,9 @@ const char *gw_loader_refusal(void);
 /* gowsgi_request_serve() of the library. Only while gw_loader_refusal() is NULL. */
 gowsgi_outcome gw_loader_serve(gowsgi_request *request);
 
+/* The path of a file that lies beside mod_gowsgi.so. */
+const char *gw_loader_beside(apr_pool_t *p, const char *file);
+
 /* Whether httpd runs as one process that does not fork (httpd -X). */
 int gw_loader_single_process(void);
 

@@ -13,6 +13,7 @@
 #include "../directives/expand.h"
 #include "gw_alias.h"
 #include "gw_config.h"
+#include "gw_daemon.h"
 #include "gw_environ.h"
 #include "gw_host.h"
 #include "gw_loader.h"
@@ -169,18 +170,6 @@ static int is_listed(const apr_array_header_t *names, const char *group)
     return 0;
 }
 
-static const gw_daemon *find_daemon(const char *group)
-{
-    const apr_array_header_t *all = gw_server_config_of(ap_server_conf)->daemons;
-
-    for (int i = 0; i < all->nelts; i++) {
-        const gw_daemon *daemon = &APR_ARRAY_IDX(all, i, const gw_daemon);
-        if (strcmp(daemon->name, group) == 0)
-            return daemon;
-    }
-    return NULL;
-}
-
 /* Whether the request may go to Apache's own process. */
 static int route_embedded(request_rec *r)
 {
@@ -199,27 +188,28 @@ static int route_embedded(request_rec *r)
     return OK;
 }
 
-/* Whether the request may go to this daemon process group. */
-static int route_daemon(request_rec *r, const char *group)
+/* Whether the request may go to the daemon process group of that name; *out is it. */
+static int route_daemon(request_rec *r, const char *group, gw_group **out)
 {
-    const gw_daemon *daemon = find_daemon(group);
+    const gw_daemon *daemon;
 
+    *out = gw_group_find(group);
+    daemon = *out ? (*out)->daemon : NULL;
+    if (daemon && gw_group_serves(daemon, r->server))
+        return OK;
     if (!daemon)
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0210: %s is to run in the process group %s, but no WSGIDaemonProcess "
                       "declares it; the request is answered with 500", r->filename, group);
-    else if (daemon->in_vhost && daemon->server != r->server
-             && ap_cstr_casecmp(daemon->server->server_hostname, r->server->server_hostname) != 0)
+    else
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0211: %s is to run in the process group %s, which belongs to the virtual "
                       "host %s (%s:%d); the request is answered with 500. Declare the group outside of virtual hosts to share it",
                       r->filename, group, daemon->server->server_hostname, daemon->file, daemon->line);
-    else
-        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0212: %s is to run in the process group %s, but this version of mod_gowsgi "
-                      "does not serve daemon process groups; the request is answered with 500", r->filename, group);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* Decides where the request is served: OK is this process, anything else the status to answer. */
-static int gw_request_route(request_rec *r, const char *group)
+/* Decides where the request is served: *out is the daemon process group, or NULL for this process. Anything but OK is the status to
+ * answer. */
+static int gw_request_route(request_rec *r, const char *group, gw_group **out)
 {
     const apr_array_header_t *allowed = gw_dir_ptr(r, GW_RESTRICT_PROCESS);
     int status = *group ? OK : route_embedded(r);
@@ -231,7 +221,7 @@ static int gw_request_route(request_rec *r, const char *group)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (status == OK && *group)
-        status = route_daemon(r, group);
+        status = route_daemon(r, group, out);
     return status;
 }
 
@@ -259,7 +249,7 @@ static int conclude(gw_host *host, gowsgi_outcome outcome, int status)
 {
     conn_rec *c = host->r->connection;
 
-    if (outcome == GOWSGI_DONE)
+    if (outcome == GOWSGI_DONE || host->replaced)
         return OK;
     if (host->refused)
         return AP_FILTER_ERROR;
@@ -282,7 +272,7 @@ static gowsgi_span span_of(const char *text)
     return (gowsgi_span){ text, strlen(text) };
 }
 
-static unsigned flags_of(const request_rec *r)
+static unsigned flags_of(const request_rec *r, int daemon)
 {
     unsigned flags = 0;
 
@@ -290,12 +280,14 @@ static unsigned flags_of(const request_rec *r)
         flags |= GOWSGI_REQ_RELOAD;
     if (gw_dir_num(r, GW_RELOAD_MECHANISM) == GW_RELOAD_INTERPRETER)
         flags |= GOWSGI_REQ_RELOAD_INTERPRETER;
+    else if (daemon && gw_dir_num(r, GW_RELOAD_MECHANISM) == GW_RELOAD_PROCESS)
+        flags |= GOWSGI_REQ_RELOAD_PROCESS;
     if (r->header_only)
         flags |= GOWSGI_REQ_HEAD;
     return flags;
 }
 
-static int serve(request_rec *r, const gw_alias *alias, const gw_identity *id)
+static int serve(request_rec *r, const gw_alias *alias, const gw_identity *id, gw_group *group)
 {
     char buffer[GW_ENVIRON_BUFFER];
     const gw_environ_facts facts = {
@@ -318,18 +310,19 @@ static int serve(request_rec *r, const gw_alias *alias, const gw_identity *id)
         .callable = span_of(id->callable),
         .script_mtime = r->finfo.valid & APR_FINFO_MTIME ? r->finfo.mtime : 0,
         .start_time = r->request_time,
-        .flags = flags_of(r),
+        .flags = flags_of(r, group != NULL),
         .status = HTTP_INTERNAL_SERVER_ERROR,
     };
     gowsgi_outcome outcome;
 
     gw_host_init(&host, r);
-    outcome = gw_loader_serve(&request);
+    outcome = group ? gw_daemon_serve(group, &request, &host) : gw_loader_serve(&request);
     return conclude(&host, outcome, request.status);
 }
 
 int gw_request_handler(request_rec *r)
 {
+    gw_group *group = NULL;
     const gw_alias *alias;
     gw_identity id;
     int status;
@@ -343,6 +336,6 @@ int gw_request_handler(request_rec *r)
     if (status == OK)
         status = identify(r, alias, &id);
     if (status == OK)
-        status = gw_request_route(r, id.process_group);
-    return status == OK ? serve(r, alias, &id) : status;
+        status = gw_request_route(r, id.process_group, &group);
+    return status == OK ? serve(r, alias, &id, group) : status;
 }

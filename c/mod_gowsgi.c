@@ -6,17 +6,20 @@
 #include "httpd.h"
 #include "http_config.h"
 #include "http_core.h"
+#include "mpm_common.h"
 #include "http_protocol.h"
 #include "http_request.h"
 
 #include "gowsgi_abi.h"
 #include "gw_alias.h"
 #include "gw_config.h"
+#include "gw_group.h"
 #include "gw_home.h"
 #include "gw_loader.h"
 #include "gw_log.h"
 #include "gw_preinit.h"
 #include "gw_request.h"
+#include "gw_spawn.h"
 
 /* The record in use. Set while httpd loads the module, read-only afterwards. */
 module *gw_module;
@@ -27,8 +30,10 @@ module *gw_module;
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     (void)pconf, (void)plog;
-    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST)
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
         gw_home_verify(ptemp, main_server);
+        gw_group_check(ptemp, main_server);
+    }
     return OK;
 }
 
@@ -40,8 +45,19 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (gw_log_rehearsal())
         return OK;
     gw_home_verify(ptemp, main_server);
+    gw_group_check(ptemp, main_server);
+    gw_group_setup(pconf, main_server);
     gw_loader_prepare(pconf);
     gw_preinit_run(main_server);
+    return OK;
+}
+
+/* A hook of its own, the last: what other modules fork in theirs, such as mod_cgid's daemon, must not hold our lease. */
+static int start_daemons(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+{
+    (void)plog, (void)ptemp;
+    if (!gw_log_rehearsal())
+        gw_spawn_start(pconf, main_server);
     return OK;
 }
 
@@ -74,6 +90,9 @@ static void register_hooks(apr_pool_t *p, module *record)
     /* Start. */
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(start_daemons, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_child_init(gw_spawn_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(gw_spawn_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(gw_loader_start, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* Requests. */

@@ -32,6 +32,11 @@ func (l *hostLog) set(fn C.log_fn) {
 	l.fn = fn
 }
 
+// setPointer is set, for a function of another package's C.
+func (l *hostLog) setPointer(fn unsafe.Pointer) {
+	l.fn = C.log_fn(fn)
+}
+
 // line logs one line, at one of the GOWSGI_LOG_ levels.
 func (l *hostLog) line(level C.int, text string) {
 	if l.fn != nil && text != "" {

@@ -16,5 +16,13 @@ static inline int PyUnicode_ClearFreeList(void) { return 0; }
 static inline int PyCFunction_ClearFreeList(void) { return 0; }
 static inline void PyEval_ReInitThreads(void) {}
 
+/* Until 3.12 CPython has these and declares them just so; after that they are in go_python3_compat.c. */
+extern void Py_SetPath(const __WCHAR_TYPE__ *);
+extern int Py_SetStandardStreamEncoding(const char *, const char *);
+extern void PySys_AddWarnOption(const __WCHAR_TYPE__ *);
+extern void PySys_AddXOption(const __WCHAR_TYPE__ *);
+extern void PySys_SetPath(const __WCHAR_TYPE__ *);
+extern int PyEval_ThreadsInitialized(void);
+
 #endif
 #endif

@@ -102,6 +102,14 @@ gwp_thread *gwp_thread_here(void); /* never NULL: the process ends without memor
 extern volatile int gwp_forked;
 void gwp_thread_setup(void);       /* once, at start */
 
+/* ---- forked children (fork.c) ---- */
+
+/* In the child of a fork that Python code made, before Python goes on in it: leaves it the interpreter that forked, alone. */
+void gwp_fork_keep_one(void);
+
+/* Whether a child can go on in a sub-interpreter. */
+int gwp_fork_works_in_sub_interpreters(void);
+
 /* ---- applications (apptable.c) ---- */
 
 /* An application as it was loaded once; replaced as a whole, never changed. */

@@ -185,7 +185,7 @@ void gwp_main_exit_functions(void)
     gwp_leave();
 }
 
-/* How many thread states an interpreter has that this thread's is not. */
+/* How many thread states an interpreter has beside one. */
 static int other_threads(const gwp_interp *interp, const PyThreadState *mine)
 {
     int n = 0;
@@ -195,9 +195,9 @@ static int other_threads(const gwp_interp *interp, const PyThreadState *mine)
     return n;
 }
 
-/* Ends the thread states that our own threads have in an interpreter, but for the caller's; those of threads that the application
- * started stay. Nobody of ours is inside: the interpreter has no users. */
-static void clear_our_threads(gwp_interp *interp, PyThreadState *mine)
+/* Ends the thread states that our own threads have in an interpreter; those of threads that the application started stay. Nobody of ours
+ * is inside: the interpreter has no users. With its GIL, in a state that is not among them. */
+static void clear_our_threads(gwp_interp *interp)
 {
     PyThreadState **ours;
     size_t count;
@@ -210,27 +210,46 @@ static void clear_our_threads(gwp_interp *interp, PyThreadState *mine)
     interp->our_count = 0;
     pthread_mutex_unlock(&ours_lock);
     for (size_t i = 0; i < count; i++) {
-        if (ours[i] == mine)
-            continue;
         PyThreadState_Clear(ours[i]);
         PyThreadState_Delete(ours[i]);
     }
     free(ours);
 }
 
+/* Identities of threads that ended are given again: without this, threading may take the caller for the thread that it was
+ * imported by, and miss that one's thread state, which is gone. */
+static void forget_importer(void)
+{
+    PyObject *name = PyUnicode_FromString("threading");
+    PyObject *threading = name ? PyImport_GetModule(name) : NULL;
+    PyObject *importer = threading ? PyObject_GetAttrString(threading, "_main_thread") : NULL;
+    PyObject *nobody = importer ? PyLong_FromLong(0) : NULL;
+
+    if (nobody)
+        PyObject_SetAttrString(importer, "_ident", nobody);
+    PyErr_Clear();
+    Py_XDECREF(nobody);
+    Py_XDECREF(importer);
+    Py_XDECREF(threading);
+    Py_XDECREF(name);
+}
+
 int gwp_interp_end(gwp_interp *interp)
 {
     PyThreadState *mine, *main_ts;
 
-    if (gwp_enter(interp) != 0)
+    /* A state just for this: the thread may have one that is ours, which is to go like the others. */
+    if (!thread_state(main_interp) || !(mine = PyThreadState_New(interp->python)))
         return 1;
-    mine = PyThreadState_Get();
+    PyEval_RestoreThread(mine);
     /* First, for threading waits for the thread that it was imported by, and that one may be ours. */
-    clear_our_threads(interp, mine);
+    clear_our_threads(interp);
+    forget_importer();
     call_quietly("threading", "_shutdown");
     call_quietly("atexit", "_run_exitfuncs");
     if (other_threads(interp, mine) > 0) {
-        gwp_leave();
+        PyThreadState_Clear(mine);
+        PyThreadState_DeleteCurrent();
         return 1;
     }
     gwp_leave();

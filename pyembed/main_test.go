@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -51,6 +52,17 @@ type session struct {
 	Config   pyembed.Config
 	Requests []hosttest.Request
 	Stop     bool
+}
+
+// MarshalJSON leaves out what another process cannot be given.
+func (s session) MarshalJSON() ([]byte, error) {
+	config := map[string]any{}
+	for i, v := 0, reflect.ValueOf(s.Config); i < v.NumField(); i++ {
+		if kind := v.Field(i).Kind(); kind != reflect.Func && kind != reflect.UnsafePointer {
+			config[v.Type().Field(i).Name] = v.Field(i).Interface()
+		}
+	}
+	return json.Marshal(map[string]any{"Config": config, "Requests": s.Requests, "Stop": s.Stop})
 }
 
 type sessionResult struct {

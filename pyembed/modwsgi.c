@@ -130,10 +130,11 @@ static PyObject *settings_dict(const char *app_group)
 {
     const gwp_settings *p = &gwp_process;
 
-    return Py_BuildValue("{sssssOsOsOsisisOsOsO}", "process_group", p->process_group, "application_group", app_group,
+    return Py_BuildValue("{sssssOsOsOsOsisisOsOsO}", "process_group", p->process_group, "application_group", app_group,
                          "restrict_stdin", p->restrict_stdin ? Py_True : Py_False, "restrict_stdout",
                          p->restrict_stdout ? Py_True : Py_False, "restrict_signal",
-                         p->restrict_signal ? Py_True : Py_False, "threads", p->threads, "processes", p->processes,
+                         p->restrict_signal ? Py_True : Py_False, "can_fork",
+                         !*app_group || gwp_fork_works_in_sub_interpreters() ? Py_True : Py_False, "threads", p->threads, "processes", p->processes,
                          "multithread", p->multithread ? Py_True : Py_False, "multiprocess",
                          p->multiprocess ? Py_True : Py_False, "run_once", p->run_once ? Py_True : Py_False);
 }

@@ -34,8 +34,8 @@ import signal
 print("printed")
 sys.stdout.write("begun")
 out += [sys.stdin is sys.__stdin__, sys.stdout is sys.stderr, sys.stdin.read()]
-out.append(raises(signal.signal, signal.SIGUSR1, signal.SIG_IGN))`,
-		`[True, True, '', 'ValueError: signal only works in main thread of the main interpreter']`)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+out.append(signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN)`, `[True, True, '', True]`)
 	assert.Equal(t, []string{"printed", "begun"}, texts(t, result.Responses[0].Log))
 }
 
@@ -50,11 +50,11 @@ func TestPaths(t *testing.T) {
 	for _, group := range []string{"", "own"} {
 		q := body(t, `
 import which_one
-out += [sys.path[-3:], which_one.where]`)
+out += [sys.path[-4:], which_one.where]`)
 		q.Group = group
 		result := session{Config: config, Requests: []hosttest.Request{q}}.run(t)
 		require.Len(t, result.Responses, 1, result.Err)
-		assert.Equal(t, fmt.Sprintf("[['%s', '%s', '%s'], '%s/which_one.py']", first, third, second, first), result.Responses[0].Body())
+		assert.Equal(t, fmt.Sprintf("[['%s', '%s', '%s', '/no/such/directory'], '%s/which_one.py']", first, third, second, first), result.Responses[0].Body())
 	}
 }
 
@@ -115,7 +115,7 @@ func TestHomeWithoutPython(t *testing.T) {
 	config.PythonHome = t.TempDir()
 	result := session{Config: config}.run(t)
 	assert.Equal(t, 0, result.Status, result.Stderr)
-	assert.Contains(t, result.Err, "encodings", "a reason is given, the process lives")
+	assert.NotEmpty(t, result.Err, "a reason is given, the process lives")
 }
 
 // sys.executable is the installation's own, for multiprocessing's spawn and subprocess([sys.executable, …]), whatever PATH says.

@@ -4,6 +4,7 @@ import io
 import os
 import site
 import sys
+import threading  # here, so that the thread that made the interpreter is its main thread, not the first that an application starts
 import traceback
 import types
 
@@ -104,14 +105,36 @@ def restrict_signal():
 
 
 def refuse_fork(name):
-    """CPython cannot fork in a sub-interpreter: it lets the parent go on and aborts the child."""
+    """Without us, CPython lets the parent go on and aborts the child."""
     def refuse():
         raise RuntimeError(
-            "os.%s() does not work in a sub-interpreter (application group '%s'): set 'WSGIApplicationGroup %%{GLOBAL}' for this "
+            "os.%s() does not work in a sub-interpreter of this Python (application group '%s'): set 'WSGIApplicationGroup %%{GLOBAL}' for this "
             "application; subprocess, and multiprocessing with the start method 'spawn', work in any" % (name, mod_wsgi.application_group))
 
     refuse.__name__ = refuse.__qualname__ = name
     setattr(os, name, refuse)
+
+
+def repair_main_thread():
+    """To the module threading, a thread of the server is a dummy. In a child that forked from it, it is the main thread, and before
+    Python 3.12 it lacked what threading._shutdown(), which ends each child of multiprocessing, asserts of one."""
+    main = threading.main_thread()
+    if isinstance(main, threading._DummyThread) and getattr(main, "_tstate_lock", main) is None:
+        main._set_tstate_lock()
+
+
+def avoid_vfork():
+    """A program inherits the signal mask of the thread that starts it, and the server's threads block nearly all signals. The mask is
+    cleared in a process that fork() made; vfork(), which Python 3.10 and later prefer, gives no opportunity for that."""
+    if sys.version_info < (3, 10):
+        return
+    import _posixsubprocess
+
+    start = _posixsubprocess.fork_exec
+    if sys.version_info >= (3, 11):
+        _posixsubprocess.fork_exec = lambda *args: start(*args[:-1], False)
+    else:  # 3.10 can only be kept from it by a wish to change the group, so it is changed to what it is
+        _posixsubprocess.fork_exec = lambda *args: start(*args[:16], os.getgid() if args[16] is None else args[16], *args[17:])
 
 
 def publish_modules():
@@ -156,7 +179,9 @@ publish_modules()
 set_streams()
 if settings["restrict_signal"]:
     restrict_signal()
-if mod_wsgi.application_group:
+avoid_vfork()
+os.register_at_fork(after_in_child=repair_main_thread)
+if not settings["can_fork"]:
     refuse_fork("fork")
     refuse_fork("forkpty")
 extend_path()

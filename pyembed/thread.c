@@ -1,7 +1,7 @@
 /* This file keeps what belongs to one OS thread: its Python thread states, its scratch memory, the request it serves. */
-#define _GNU_SOURCE               /* on_exit() */
 #include "gw_py.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +26,41 @@ static void thread_free(void *arg)
     free(t);
 }
 
+/* What httpd's children handle, and how they do. */
+static struct {
+    int sig;
+    void (*handler)(int);
+} server_signals[] = {{SIGHUP, 0}, {SIGINT, 0}, {SIGTERM, 0}, {SIGUSR1, 0}, {SIGWINCH, 0}};
+
+#define SERVER_SIGNALS (sizeof server_signals / sizeof *server_signals)
+
+static void remember_server_signals(void)
+{
+    struct sigaction action;
+
+    for (size_t i = 0; i < SERVER_SIGNALS; i++)
+        server_signals[i].handler = sigaction(server_signals[i].sig, NULL, &action) == 0 ? action.sa_handler : SIG_DFL;
+}
+
+/* A process that the application starts can be ended and told of its children like any other: it has neither the server's handlers,
+ * unless the application put its own in place, nor the mask of the server's threads, which blocks nearly everything. */
+static void free_signals_in_child(void)
+{
+    struct sigaction action;
+    sigset_t none;
+
+    for (size_t i = 0; i < SERVER_SIGNALS; i++)
+        if (sigaction(server_signals[i].sig, NULL, &action) == 0 && action.sa_handler == server_signals[i].handler)
+            signal(server_signals[i].sig, SIG_DFL);
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
 static void after_fork_in_child(void)
 {
     gwp_forked = 1;
+    free_signals_in_child();
+    gwp_fork_keep_one();
     if (thread_here)
         thread_here->stderr_line.len = 0; /* the parent logs what it began */
 }
@@ -45,6 +77,7 @@ static void end_forked_child(int status, void *unused)
 void gwp_thread_setup(void)
 {
     pthread_key_create(&thread_key, thread_free);
+    remember_server_signals();
     pthread_atfork(NULL, NULL, after_fork_in_child);
     on_exit(end_forked_child, NULL);
 }

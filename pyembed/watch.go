@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,6 +28,16 @@ type Application struct {
 // the first request tries again.
 func Preload(a Application) bool {
 	return loadApplication(nil, wanted{path: a.Script, group: a.AppGroup, callable: a.Callable}) < http.StatusContinue
+}
+
+// ImportScript loads a script of WSGIImportScript; Start does so for those of its configuration. What fails is logged.
+func ImportScript(i Import) {
+	importScript(i)
+}
+
+// ServeFunction is gowsgi_request_serve(), for C.
+func ServeFunction() unsafe.Pointer {
+	return unsafe.Pointer(C.gowsgi_request_serve)
 }
 
 // Probe takes the GIL and gives it back: it returns when that was possible. All interpreters of this process share one GIL. To be

@@ -166,3 +166,15 @@ WSGIScriptAlias /stream/ "${APPS}/stream/"
 		assert.Equal(t, "2", h2("/env", "--output", "/dev/null", "--write-out", "%{http_version}"))
 	})
 }
+
+// With HTTP/2 a response that could not be completed is a stream that was reset.
+func TestStreamDroppedHTTP2(t *testing.T) {
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		s := harness.Start(t, harness.Config{Mode: mode, Conf: "Protocols h2c http/1.1\n" + streamConf, Modules: []string{"http2"}})
+		s.ExpectTraceback("RuntimeError: raised after")
+		s.Expect("GWSGI0601: .*errors/raise.wsgi'")
+		out, err := exec.Command("curl", "--silent", "--show-error", "--http2-prior-knowledge", s.URL("/errors/raise.wsgi?after")).CombinedOutput()
+		assert.Error(t, err, "curl tells that the response is not whole")
+		assert.Contains(t, string(out), "stream 1 was not closed cleanly")
+	})
+}

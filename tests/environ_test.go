@@ -129,7 +129,7 @@ func TestEnvironModWSGI(t *testing.T) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf})
 		before := float64(time.Now().UnixMicro()) / 1e6
 		e := askEnviron(t, s, "/env/x//y")
-		assert.Equal(t, "localhost|/env", e.Texts["mod_wsgi.application_group"])
+		assert.Equal(t, fmt.Sprintf("localhost:%d|/env", s.Port), e.Texts["mod_wsgi.application_group"])
 		assert.Equal(t, "application", e.Texts["mod_wsgi.callable_object"])
 		assert.Equal(t, "wsgi-script", e.Texts["mod_wsgi.request_handler"])
 		assert.Equal(t, "", e.Texts["mod_wsgi.handler_script"])

@@ -17,8 +17,8 @@ import (
 	"github.com/mod-gowsgi/mod_gowsgi/tests/harness"
 )
 
-// certificate makes a key and a certificate for localhost; a server that root starts reads them as root.
-func certificate(t *testing.T) (key, cert string) {
+// serverCertificate makes a key and a certificate for localhost; a server that root starts reads them as root.
+func serverCertificate(t *testing.T) (key, cert string) {
 	t.Helper()
 	key, cert = filepath.Join(t.TempDir(), "key.pem"), filepath.Join(t.TempDir(), "cert.pem")
 	out, err := exec.Command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
@@ -42,7 +42,7 @@ func tlsClient(t *testing.T, s *harness.Server, cert string) *http.Client {
 
 func TestEnvironTLS(t *testing.T) {
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
-		key, cert := certificate(t)
+		key, cert := serverCertificate(t)
 		conf := environConf + fmt.Sprintf(`
 WSGIScriptAlias /body/ "${APPS}/body/"
 SSLSessionCache "shmcb:${RUN}/ssl_sessions(65536)"

@@ -3,7 +3,6 @@ package tests
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -212,9 +211,7 @@ func TestGroupOfUserdir(t *testing.T) {
 			</Directory>`})
 		for _, user := range []string{"ann", "bob"} {
 			for _, script := range []string{"one.wsgi", "two.wsgi"} {
-				text, err := os.ReadFile(harness.App(t, "groups/"+script))
-				require.NoError(t, err)
-				s.WriteFile("users/"+user+"/public_html/wsgi-scripts/"+script, string(text))
+				copyScript(t, s, "groups/"+script, "users/"+user+"/public_html/wsgi-scripts/"+script)
 			}
 		}
 		ann1, ann2 := ask[group](t, s, "/~ann/wsgi-scripts/one.wsgi"), ask[group](t, s, "/~ann/wsgi-scripts/two.wsgi/x")

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -37,15 +38,19 @@ func TestImportScript(t *testing.T) {
 func TestImportScriptPicksItsProcess(t *testing.T) {
 	s := harness.Start(t, harness.Config{Conf: `
 		WSGIDaemonProcess elsewhere
-		WSGIImportScript "${APPS}/imports/failing.wsgi" process-group=elsewhere application-group=%{GLOBAL}
+		WSGIImportScript "${APPS}/imports/preload.wsgi" process-group=elsewhere application-group=theirs
 		<VirtualHost *>
 		ServerName localhost
 		WSGIImportScript "${APPS}/imports/preload.wsgi" process-group=%{GLOBAL} application-group=%{GLOBAL}
 		WSGIScriptAlias /main "${APPS}/imports/preload.wsgi" application-group=%{GLOBAL}
 		</VirtualHost>`})
 	s.Expect(`preload.wsgi in group ''`)
+	s.Allow(`preload.wsgi in group 'theirs'`) // said by the daemon process
 	s.WaitLog(`preload.wsgi in group ''`)
 	assert.Equal(t, "1", s.Get("/main").Body)
+	for _, child := range s.Children() {
+		assert.Zero(t, logCount(s, fmt.Sprintf(`\[pid %d:.*preload.wsgi in group 'theirs'`, child)))
+	}
 }
 
 // Scripts that fail at start are told, and the server serves.

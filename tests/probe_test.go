@@ -137,3 +137,11 @@ func logCount(s *harness.Server, pattern string) int {
 	}
 	return n
 }
+
+// copyScript puts a script of tests/apps into the server's own folder.
+func copyScript(t *testing.T, s *harness.Server, app, to string) {
+	t.Helper()
+	text, err := os.ReadFile(harness.App(t, app))
+	require.NoError(t, err)
+	s.WriteFile(to, string(text))
+}

@@ -95,6 +95,7 @@ func TestPythonExecutable(t *testing.T) {
 
 // Off: the parent starts Python before it forks, keeps it over restarts, and does not grow by that.
 func TestLazyInitializationOff(t *testing.T) {
+	t.Parallel()
 	for _, mpm := range []string{harness.Event, harness.Prefork} {
 		t.Run(mpm, func(t *testing.T) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Threads: 4, Conf: "WSGILazyInitialization Off\n" + factsConf + helloConf + `

@@ -201,6 +201,7 @@ var loadedVersion = regexp.MustCompile(`^(\d+) helper=(\d+) (\d+) loads=(\d+)$`)
 // Scripts change under the load of many clients: no answer is lost, none is made of two versions, and none is
 // older than what was answered before the request was sent.
 func TestReloadUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, mechanism := range []string{"Module", "Interpreter"} {
 		t.Run(mechanism, func(t *testing.T) {
 			harness.EachMode(t, func(t *testing.T, mode harness.Mode) {

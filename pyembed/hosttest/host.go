@@ -129,6 +129,11 @@ func Text(lines []Line) string {
 	return b.String()
 }
 
+// Junction is what pyembed.SetJunction takes, in a test binary.
+func Junction() unsafe.Pointer {
+	return C.ht_junction()
+}
+
 // Start starts Python in this process, with the fake host's log.
 func Start(config pyembed.Config) error {
 	config.Log = unsafe.Pointer(C.ht_process_log)

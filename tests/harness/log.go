@@ -55,6 +55,10 @@ var crashPattern = regexp.MustCompile(`child pid \d+ exit signal`)
 // busyPattern is what httpd says once when all its threads have work: a matter of speed, not of right and wrong.
 var busyPattern = regexp.MustCompile(`AH(00161|00286|00484|10159): server (reached MaxRequestWorkers|is within MinSpareThreads)`)
 
+// stopPattern is what the event MPM says when it is stopped (not gracefully) while a worker puts a connection back: the MPM has
+// closed the worker's socket under it.
+var stopPattern = regexp.MustCompile(`\(9\)Bad file descriptor: AH0309[23]: process_socket: apr_pollset_add failure`)
+
 // declarations are what a test said about the lines of its log.
 type declarations struct {
 	expected []*expectation
@@ -113,7 +117,7 @@ func (d *declarations) check(lines []Line) []string {
 
 // declared also remembers which expectations came true, all that match the line.
 func (d *declarations) declared(text string) bool {
-	found := busyPattern.MatchString(text)
+	found := busyPattern.MatchString(text) || stopPattern.MatchString(text)
 	for _, e := range d.expected {
 		if e.pattern.MatchString(text) {
 			e.seen, found = true, true

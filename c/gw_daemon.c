@@ -1,0 +1,148 @@
+/* This file is the client of the daemon processes: it finds a worker for a request, and another one as long as the application cannot
+ * have run. */
+#include "gw_daemon.h"
+
+#include <errno.h>
+
+#include "http_protocol.h"
+
+#include "../daemon/wire/wire.h"
+#include "gw_exchange.h"
+#include "gw_failure.h"
+#include "gw_log.h"
+
+/* How long a wait for a worker goes on without a look at the scoreboard. */
+#define GLANCE_MS 1000
+
+/* ---- Waiting for a worker ---- */
+
+static void give_up_on(gw_errand *e, gw_worker worker)
+{
+    gw_pool_leave(e->group, worker);
+    if (e->tried_count < GW_MAX_TRIES)
+        e->tried[e->tried_count++] = worker;
+}
+
+/* Whether the errand can go on after connect() to a worker that was READY a moment ago did not succeed. */
+static int refused(gw_errand *e, gw_worker worker, int error)
+{
+    if (error == ECONNREFUSED || error == ENOENT || error == ECONNRESET || error == EAGAIN) {
+        give_up_on(e, worker); /* it ended, or has no room for more */
+        return GW_GO_ON;
+    }
+    gw_pool_leave(e->group, worker);
+    return gw_failure_unreachable(e, error);
+}
+
+/* One attempt to get a connection. Only what takes time counts against the errand's patience. */
+static int try_to_connect(gw_errand *e, gw_worker worker)
+{
+    long start;
+
+    e->conn = e->fresh ? NULL : gw_pool_take(e->group, worker);
+    if (!e->conn) {
+        start = gw_group_clock();
+        e->conn = gw_pool_connect(e->group, worker, e->patience_ms);
+        if (!e->conn) {
+            int error = errno;
+            e->patience_ms -= gw_group_clock() - start;
+            return refused(e, worker, error);
+        }
+    }
+    e->worker = worker;
+    e->counted = 1;
+    return GW_GO_ON;
+}
+
+static int find_worker(gw_errand *e)
+{
+    gw_worker worker;
+
+    while (e->tried_count < GW_MAX_TRIES) {
+        uint32_t seen = __atomic_load_n(&e->group->shared->changes, __ATOMIC_ACQUIRE);
+        int verdict;
+
+        if (gw_pool_choose(e->group, e->tried, e->tried_count, &worker)) {
+            verdict = try_to_connect(e, worker);
+            if (e->conn || verdict != GW_GO_ON)
+                return verdict;
+            continue;
+        }
+        if (e->patience_ms <= 0)
+            break;
+        long start = gw_group_clock();
+        gw_group_await(e->group, seen, e->patience_ms < GLANCE_MS ? e->patience_ms : GLANCE_MS);
+        e->patience_ms -= gw_group_clock() - start;
+    }
+    return gw_failure_no_worker(e);
+}
+
+/* ---- The errand ---- */
+
+/* Whether the request fits into its frame. Limits of httpd's own keep requests far below. */
+static int is_too_large(const gowsgi_request *q)
+{
+    return q->script.len > UINT16_MAX || q->app_group.len > UINT16_MAX || q->callable.len > UINT16_MAX
+           || WIRE_REQUEST_FIXED + q->script.len + q->app_group.len + q->callable.len + 3 + q->environ.len + WIRE_INLINE_BODY
+              > WIRE_MAX_PAYLOAD;
+}
+
+/* Takes along what is at hand of a small body. A client that waits for "100 Continue" is not told to go on before the application
+ * reads; nor does anybody wait here. */
+static void pack_body(gw_errand *e)
+{
+    const char *length = apr_table_get(e->r->headers_in, "Content-Length");
+    apr_off_t total;
+    char *room;
+
+    if (!ap_request_has_body(e->r)) {
+        e->body_complete = 1;
+        return;
+    }
+    if (!length || !ap_parse_strict_length(&total, length) || total > WIRE_INLINE_BODY || e->r->expecting_100)
+        return;
+    room = apr_palloc(e->r->pool, (apr_size_t)total);
+    e->body = (gowsgi_span){ room, gw_host_read_ahead(e->host, room, (size_t)total) };
+    e->body_complete = e->body.len == (size_t)total;
+}
+
+/* With one worker. */
+static int attempt(gw_errand *e)
+{
+    int verdict = find_worker(e);
+
+    if (verdict != GW_GO_ON)
+        return verdict;
+    verdict = gw_exchange_run(e);
+    gw_exchange_leave(e);
+    if (e->conn) {
+        gw_pool_close(e->conn);
+        e->conn = NULL;
+    }
+    return verdict;
+}
+
+gowsgi_outcome gw_daemon_serve(gw_group *group, gowsgi_request *request, gw_host *host)
+{
+    gw_errand e = { .r = host->r, .group = group, .request = request, .host = host, .patience_ms = group->connect_timeout_ms };
+    int verdict = GOWSGI_RETRY;
+
+    if (!group->shared) {
+        ap_log_rerror(GW_MARK, APLOG_ERR, 0, e.r, "GWSGI1110: %s is to run in the daemon process group %s, but httpd could not start its "
+                      "processes; the error log has the reason where httpd started. The request is answered with 500",
+                      e.r->filename, group->name);
+        return GOWSGI_FAILED;
+    }
+    if (is_too_large(request)) {
+        ap_log_rerror(GW_MARK, APLOG_ERR, 0, e.r, "GWSGI1117: a request with an environ of %" APR_SIZE_T_FMT " bytes is too large for a "
+                      "daemon process; it is answered with 500. Lower LimitRequestFieldSize or what SetEnv adds",
+                      request->environ.len);
+        return GOWSGI_FAILED;
+    }
+    pack_body(&e);
+    for (int tries = 0; tries < 2 * GW_MAX_TRIES && verdict == GOWSGI_RETRY; tries++)
+        verdict = attempt(&e);
+    if (verdict == GOWSGI_RETRY)
+        verdict = gw_failure_no_worker(&e);
+    return (gowsgi_outcome)verdict;
+}

@@ -1,0 +1,229 @@
+// This file starts worker processes and carries their events.
+
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mod-gowsgi/mod_gowsgi/daemon"
+)
+
+// event is something to be done by the goroutine that decides.
+type event func(*supervisor)
+
+// linux is the system that there is.
+type linux struct {
+	config     *daemon.Config
+	executable string // gowsgid
+	inherited  []string
+	scoreboard int // its descriptor
+	null       *os.File
+	events     chan<- event
+}
+
+// child is a worker's process.
+type child struct {
+	process *os.Process
+	control int // our end; used and closed by the goroutine that decides
+	socket  string
+}
+
+// Start makes the socket of a worker and starts its process.
+func (l *linux) Start(o order) (process, error) {
+	path, ok := l.config.SocketPath(o.group.Index, o.slot, o.number)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrSocketName, path)
+	}
+	listener, err := listen(path, o.group.Options.ListenBacklog, l.config.ApacheUID)
+	if err != nil {
+		return nil, err
+	}
+	// Only the process is to have the socket: when it ends, the kernel then refuses whoever waits on it.
+	defer func() { _ = unix.Close(listener) }()
+	c := &child{socket: path}
+	if err := l.launch(c, o, listener); err != nil {
+		_ = os.Remove(path)
+		return nil, err
+	}
+	l.watch(c, o.worker)
+	return c, nil
+}
+
+// launch starts the process with its descriptors.
+func (l *linux) launch(c *child, o order, listener int) error {
+	attributes, err := l.attributes(&o.group.Options)
+	if err != nil {
+		return err
+	}
+	config, err := memoryFile("gowsgi-worker", l.config.EncodeWorker(o.group, o.slot, o.number, c.socket, o.preloads))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = config.Close() }()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("socketpair: %w", err)
+	}
+	defer func() { _ = unix.Close(pair[1]) }()
+	log := uintptr(o.group.LogFD)
+	files := []uintptr{l.null.Fd(), log, log, config.Fd(), uintptr(l.scoreboard), uintptr(pair[1]), uintptr(listener)}
+	attributes.Files = files
+	pid, err := syscall.ForkExec(l.executable, []string{displayName(o.group)}, attributes)
+	if err == nil {
+		c.control = pair[0]
+		c.process, err = os.FindProcess(pid)
+	}
+	if err != nil {
+		_ = unix.Close(pair[0])
+		return fmt.Errorf("%s in the folder %s: %w", l.executable, orCurrent(attributes.Dir), err)
+	}
+	return nil
+}
+
+// attributes says as whom, where and with which environment a group's process runs.
+func (l *linux) attributes(o *daemon.Options) (*syscall.ProcAttr, error) {
+	// A group of its own keeps signals from it that are meant for httpd's, such as those of a terminal.
+	attributes := &syscall.ProcAttr{Dir: o.Home, Sys: &syscall.SysProcAttr{Setpgid: true}}
+	id, err := findIdentity(l.config, o)
+	if err != nil {
+		return nil, err
+	}
+	var foreign *identity
+	if id != nil {
+		attributes.Sys.Credential = id.credential()
+		if id.uid != l.config.ApacheUID {
+			foreign = id
+			if o.Home == "" {
+				attributes.Dir = id.home
+			}
+		}
+	}
+	if err := checkHome(attributes.Dir, o.Home == ""); err != nil {
+		return nil, err
+	}
+	attributes.Env, err = workerEnvironment(l.inherited, o, foreign)
+	return attributes, err
+}
+
+// checkHome gives the commonest failure its own words. Whether the user may enter it shows when the process starts.
+func checkHome(dir string, ofUser bool) error {
+	if dir == "" {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err == nil {
+		return nil
+	}
+	if ofUser {
+		return fmt.Errorf("the home of its user: %w; create it, or give another folder with home=", err)
+	}
+	return fmt.Errorf("home=: %w", err)
+}
+
+func orCurrent(dir string) string {
+	if dir == "" {
+		return "that httpd runs in"
+	}
+	return dir
+}
+
+// displayName is what ps shows.
+func displayName(g *daemon.Group) string {
+	if name := g.Options.DisplayName; name != "" {
+		return strings.ReplaceAll(name, "%{GROUP}", "(wsgi:"+g.Name+")")
+	}
+	return "gowsgid"
+}
+
+// memoryFile is a file in memory with that content, which cannot be changed any more.
+func memoryFile(name string, content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), name)
+	if _, err = file.Write(content); err == nil {
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// ---- A running process ----
+
+// watch turns what the process says, and its end, into events.
+func (l *linux) watch(c *child, w *worker) {
+	reader, err := unix.FcntlInt(uintptr(c.control), unix.F_DUPFD_CLOEXEC, 3)
+	if err == nil {
+		err = unix.SetNonblock(reader, true)
+	}
+	var file *os.File
+	if err == nil {
+		file = os.NewFile(uintptr(reader), "control")
+		go l.readMessages(file, w)
+	} else {
+		c.Kill() // without a way to hear that it is ready it is of no use
+	}
+	go func() {
+		status := wait(c.process)
+		l.events <- func(s *supervisor) { s.exited(w, status) }
+		// Processes that the application forked may keep the other end open.
+		if file != nil {
+			_ = file.Close()
+		}
+	}()
+}
+
+func wait(p *os.Process) syscall.WaitStatus {
+	state, err := p.Wait()
+	if err != nil {
+		return 0
+	}
+	status, _ := state.Sys().(syscall.WaitStatus)
+	return status
+}
+
+// readMessages returns when the worker has closed its end, or has ended.
+func (l *linux) readMessages(file *os.File, w *worker) {
+	packet := make([]byte, daemon.MaxMessage)
+	for {
+		n, err := file.Read(packet)
+		if err != nil {
+			return
+		}
+		m, err := daemon.DecodeMessage(packet[:n])
+		if err != nil {
+			l.events <- func(s *supervisor) { s.garbled(w, err) }
+			continue
+		}
+		l.events <- func(s *supervisor) { s.message(w, m) }
+	}
+}
+
+func (c *child) PID() int {
+	return c.process.Pid
+}
+
+func (c *child) Send(m daemon.Message) error {
+	return unix.Sendto(c.control, m.Encode(), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
+}
+
+func (c *child) Kill() {
+	_ = c.process.Kill()
+}
+
+func (c *child) Release() {
+	_ = unix.Close(c.control)
+	_ = os.Remove(c.socket)
+}

@@ -1,0 +1,171 @@
+/* This file keeps the connections of a worker, and receives requests from them. */
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static gwd_conn *all;
+
+int gwd_buffer_reserve(gwd_buffer *b, size_t more)
+{
+    size_t cap = b->cap ? b->cap : 4096;
+    char *data;
+
+    if (b->cap - b->len >= more)
+        return 0;
+    while (cap - b->len < more) {
+        if (cap > SIZE_MAX / 2)
+            return -1;
+        cap *= 2;
+    }
+    data = realloc(b->data, cap);
+    if (!data)
+        return -1;
+    b->data = data;
+    b->cap = cap;
+    return 0;
+}
+
+int gwd_buffer_append(gwd_buffer *b, const void *data, size_t len)
+{
+    if (gwd_buffer_reserve(b, len) != 0)
+        return -1;
+    if (len)
+        memcpy(b->data + b->len, data, len);
+    b->len += len;
+    return 0;
+}
+
+gwd_conn *gwd_conn_new(int fd)
+{
+    gwd_conn *conn = calloc(1, sizeof *conn);
+
+    if (!conn)
+        return NULL;
+    conn->fd = fd;
+    pthread_mutex_lock(&lock);
+    conn->next = all;
+    if (all)
+        all->before = conn;
+    all = conn;
+    pthread_mutex_unlock(&lock);
+    return conn;
+}
+
+void gwd_conn_close(gwd_conn *conn)
+{
+    pthread_mutex_lock(&lock);
+    if (conn->next)
+        conn->next->before = conn->before;
+    if (conn->before)
+        conn->before->next = conn->next;
+    else
+        all = conn->next;
+    pthread_mutex_unlock(&lock);
+    /* A process that an application starts just now may have a copy of the descriptor, until it executes its program. */
+    shutdown(conn->fd, SHUT_RDWR);
+    close(conn->fd);
+    free(conn->partial.data);
+    free(conn);
+}
+
+void gwd_conn_note_partial(gwd_conn *conn, int64_t since)
+{
+    pthread_mutex_lock(&lock);
+    conn->partial_since = since;
+    pthread_mutex_unlock(&lock);
+}
+
+void gwd_conn_end_partials(int64_t before)
+{
+    pthread_mutex_lock(&lock);
+    for (gwd_conn *conn = all; conn; conn = conn->next)
+        if (conn->partial_since && conn->partial_since < before)
+            shutdown(conn->fd, SHUT_RD);
+    pthread_mutex_unlock(&lock);
+}
+
+void gwd_conn_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void gwd_conn_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+void gwd_conn_abandon(void)
+{
+    for (gwd_conn *conn = all; conn; conn = conn->next)
+        close(conn->fd);
+}
+
+/* ---- Receiving a request ---- */
+
+/* Whether len bytes begin with a whole REQUEST: 1 yes, 0 not yet, -1 they never will. */
+static int is_whole(const char *data, size_t len, wire_frame *frame)
+{
+    if (len < WIRE_HEAD)
+        return 0;
+    if (wire_get_head(data, frame) != 0 || frame->type != WIRE_REQUEST || len > WIRE_HEAD + frame->length)
+        return -1;
+    return len == WIRE_HEAD + frame->length;
+}
+
+/* Receives without waiting. Returns the number of bytes, 0 for none now, -1 for an end. */
+static ssize_t receive(int fd, char *to, size_t cap)
+{
+    ssize_t n;
+
+    do
+        n = recv(fd, to, cap, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return 0;
+    return n > 0 ? n : -1;
+}
+
+/* Goes on with a REQUEST that did not arrive at once; the connection keeps what there is, and no thread waits for the rest. */
+static int receive_partial(gwd_conn *conn, wire_frame *frame)
+{
+    gwd_buffer *have = &conn->partial;
+    int whole;
+
+    while ((whole = is_whole(have->data, have->len, frame)) == 0) {
+        size_t need = have->len < WIRE_HEAD ? WIRE_HEAD - have->len : WIRE_HEAD + frame->length - have->len;
+        ssize_t n = gwd_buffer_reserve(have, need) == 0 ? receive(conn->fd, have->data + have->len, need) : -1;
+        if (n <= 0)
+            return (int)n;
+        have->len += (size_t)n;
+    }
+    return whole == 1 ? 1 : -2;
+}
+
+int gwd_conn_receive(gwd_conn *conn, char *input, wire_frame *frame, const char **data)
+{
+    ssize_t n;
+    int whole;
+
+    *data = input;
+    if (!conn->partial.len) {
+        n = receive(conn->fd, input, GWD_INPUT);
+        if (n <= 0)
+            return (int)n;
+        whole = is_whole(input, (size_t)n, frame);
+        if (whole)
+            return whole == 1 ? 1 : -2;
+        if (gwd_buffer_append(&conn->partial, input, (size_t)n) != 0)
+            return -1;
+        gwd_conn_note_partial(conn, gwd_monotonic());
+    }
+    whole = receive_partial(conn, frame);
+    *data = conn->partial.data;
+    if (whole == 1)
+        gwd_conn_note_partial(conn, 0);
+    return whole;
+}

@@ -1,0 +1,84 @@
+// This file is the worker's end of the control socket.
+
+package worker
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mod-gowsgi/mod_gowsgi/daemon"
+	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
+)
+
+// How long a message may wait for a supervisor that does not read.
+const sendTimeout = 2 * time.Second
+
+// control is the socket to the supervisor.
+type control struct {
+	file     *os.File
+	log      *daemon.Logger
+	mu       sync.Mutex // held around writes
+	messages chan daemon.Message
+	loads    chan pyembed.Application
+}
+
+func newControl(file *os.File, log *daemon.Logger) *control {
+	return &control{file: file, log: log, messages: make(chan daemon.Message, 8), loads: make(chan pyembed.Application, 256)}
+}
+
+// listen begins to read messages, and to send those of loaded().
+func (c *control) listen() {
+	go c.read()
+	go func() {
+		for a := range c.loads {
+			c.send(daemon.Message{Verb: daemon.Loaded, Script: daemon.Script{Path: a.Script, AppGroup: a.AppGroup, Callable: a.Callable}})
+		}
+	}()
+}
+
+func (c *control) read() {
+	packet := make([]byte, daemon.MaxMessage)
+	for {
+		n, err := c.file.Read(packet)
+		if errors.Is(err, io.EOF) || n == 0 {
+			// Nobody would replace this process, nor end it. Python is not asked: it may be stuck.
+			c.log.Logf(daemon.Info, "the supervisor is gone; this process ends")
+			exitNow(0)
+		}
+		if err != nil {
+			c.log.Logf(daemon.Err, "GWSGI1013: the supervisor's messages cannot be read: %v; this process ends", err)
+			exitNow(1)
+		}
+		m, err := daemon.DecodeMessage(packet[:n])
+		if err != nil {
+			c.log.Logf(daemon.Err, "GWSGI1014: the supervisor sent something that this process does not understand: %v. They are not of one "+
+				"build: restart httpd", err)
+			continue
+		}
+		c.messages <- m
+	}
+}
+
+func (c *control) send(m daemon.Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	packet := m.Encode()
+	if len(packet) > daemon.MaxMessage {
+		return // an application with such a name is loaded at its first request
+	}
+	_ = c.file.SetWriteDeadline(time.Now().Add(sendTimeout))
+	if _, err := c.file.Write(packet); err != nil {
+		c.log.Logf(daemon.Info, "the supervisor could not be told '%s': %v", m.Verb, err)
+	}
+}
+
+// loaded says that an application was loaded. It does not wait.
+func (c *control) loaded(a pyembed.Application) {
+	select {
+	case c.loads <- a:
+	default:
+	}
+}

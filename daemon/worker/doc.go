@@ -1,0 +1,13 @@
+// Package worker is a process of a daemon process group: it takes requests off the group's socket and runs the applications.
+//
+// What a warm request needs is C (loop.c, exchange.c), from the first byte on the socket to the last; the threads that run it are
+// pthreads, of the size that stack-size says. Go starts the process, watches its limits and ends it:
+//
+//	starting   Python starts, scripts of WSGIImportScript and what the predecessor served are loaded; startup-timeout applies
+//	serving    requests are taken; deadlock-timeout, request-timeout, inactivity-timeout and maximum-requests are watched
+//	retired    no more requests are taken: those that come are sent back (RETRY); the supervisor starts a replacement
+//	draining   the supervisor has it, or time presses: what runs may finish, within graceful-timeout
+//	exiting    Python's exit functions run, within shutdown-timeout; then the process is gone, whatever still runs
+//
+// When the supervisor dies the process ends at once.
+package worker

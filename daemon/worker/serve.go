@@ -1,0 +1,112 @@
+// This file is what a worker's main thread does from READY to the end.
+
+package worker
+
+import (
+	"time"
+
+	"github.com/mod-gowsgi/mod_gowsgi/daemon"
+	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
+)
+
+const (
+	drainPoll = 10 * time.Millisecond
+	// When httpd stops, this process ends so much before it would be killed, to be able to say why.
+	stopTimeout = daemon.StopTimeout - 150*time.Millisecond
+)
+
+// serve waits for a reason to end, and ends the process.
+func (w *worker) serve() {
+	for {
+		select {
+		case m := <-w.control.messages:
+			w.obey(m)
+		case s := <-w.signals:
+			w.log.Logf(daemon.Info, "got %v: this process of group '%s' is replaced", s, w.config.Group.Name)
+			retire(daemon.ExitSignal)
+		case f := <-w.watch.passed:
+			w.log.Logf(daemon.Debug, "a limit was passed: %v", f.reason)
+			retire(f.reason)
+			w.awaitRetirement()
+			w.logFinding(f)
+			if f.reason != daemon.ExitInactivity {
+				w.drain(f.reason)
+			}
+		case reason := <-w.watch.retirement:
+			w.retired(reason)
+		}
+	}
+}
+
+// obey does what the supervisor says. It does not return.
+func (w *worker) obey(m daemon.Message) {
+	if m.Verb == daemon.Drain {
+		w.drain(w.slot.ExitReason())
+	}
+	w.exit(daemon.ExitServer, stopTimeout, 0)
+}
+
+// retired tells the supervisor, which then starts a replacement.
+func (w *worker) retired(reason daemon.ExitReason) {
+	if w.life.transit(retired, reason.String()) {
+		w.control.send(daemon.Message{Verb: daemon.Retire, Reason: reason})
+	}
+}
+
+// awaitRetirement waits for what retire() has just begun, or another retirement that came before it.
+func (w *worker) awaitRetirement() {
+	if w.life.phase() == serving {
+		w.retired(<-w.watch.retirement)
+	}
+}
+
+// drain lets what runs finish, and ends the process.
+func (w *worker) drain(reason daemon.ExitReason) {
+	o := &w.config.Group.Options
+	retire(reason)
+	w.life.transit(draining, reason.String())
+	w.slot.Transit(daemon.Draining)
+	began := monotonic()
+	for w.unfinished() > 0 {
+		if o.GracefulTimeout > 0 && monotonic()-began > o.GracefulTimeout {
+			w.log.Logf(daemon.Warning, "GWSGI1023: %d requests still run %v after this process of group '%s' began to end because of %s "+
+				"(graceful-timeout): it ends without them", inFlight(), o.GracefulTimeout, w.config.Group.Name, reason)
+			w.logRunning(daemon.Warning)
+			break
+		}
+		select {
+		case m := <-w.control.messages:
+			if m.Verb == daemon.Stop {
+				w.exit(daemon.ExitServer, stopTimeout, 0)
+			}
+		case <-time.After(drainPoll):
+		}
+	}
+	status := 0
+	if inFlight() > 0 {
+		status = 1
+	}
+	w.exit(reason, o.ShutdownTimeout, status)
+}
+
+// unfinished is how many requests are worth waiting for.
+func (w *worker) unfinished() int {
+	f := facts{now: monotonic(), running: runningRequests(w.config.Group.Threads)}
+	return inFlight() - w.limits.overdue(f)
+}
+
+// exit runs the exit functions, for as long as limit (0: any time), and ends the process.
+func (w *worker) exit(reason daemon.ExitReason, limit time.Duration, status int) {
+	retire(reason)
+	w.life.transit(exiting, reason.String())
+	if limit > 0 {
+		time.AfterFunc(limit, func() {
+			w.log.Logf(daemon.Warning, "GWSGI1024: exit functions and threads of the applications of group '%s' did not end within %v: this process "+
+				"ends without them", w.config.Group.Name, limit)
+			exitNow(1)
+		})
+	}
+	pyembed.EndInterpreters()
+	w.log.Logf(daemon.Info, "this process of group '%s' ends because of %s", w.config.Group.Name, reason)
+	exitNow(status)
+}

@@ -1,0 +1,170 @@
+// This file starts a worker process: configuration, Python, threads.
+
+package worker
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mod-gowsgi/mod_gowsgi/daemon"
+	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
+)
+
+// What the supervisor hands over, besides 0 to 2.
+const (
+	configFD     = 3
+	scoreboardFD = 4
+	controlFD    = 5
+	listenerFD   = 6
+)
+
+// worker is this process.
+type worker struct {
+	config  *daemon.Worker
+	slot    *daemon.WorkerSlot
+	group   *daemon.GroupSlot
+	log     *daemon.Logger
+	life    life
+	limits  limits
+	control *control
+	watch   watch
+	signals chan os.Signal
+	opened  chan struct{} // closed when requests are taken
+}
+
+// Main is the life of a worker process, on the process's main thread, which becomes Python's. It returns the exit status only if
+// the process could not start.
+func Main() int {
+	runtime.LockOSThread()
+	log := daemon.NewLogger(2, daemon.Warning)
+	setupLog(daemon.Warning)
+	prepareProcess()
+	w, err := newWorker()
+	if err != nil {
+		log.Logf(daemon.Crit, "GWSGI1010: a daemon process cannot start: %v. This is a defect of mod_gowsgi, or its parts are not of one "+
+			"build: run make install again and restart httpd", err)
+		return 1
+	}
+	if err := w.start(); err != nil {
+		w.log.Logf(daemon.Crit, "GWSGI1011: a process of group '%s' cannot start: %v", w.config.Group.Name, err)
+		return 1
+	}
+	w.serve()
+	return 0
+}
+
+// newWorker reads what the supervisor handed over.
+func newWorker() (*worker, error) {
+	for fd := configFD; fd <= listenerFD; fd++ {
+		unix.CloseOnExec(fd)
+	}
+	file := os.NewFile(configFD, "configuration")
+	data, err := io.ReadAll(io.NewSectionReader(file, 0, 1<<30))
+	_ = file.Close()
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	config, err := daemon.DecodeWorker(data)
+	if err != nil {
+		return nil, err
+	}
+	board, err := daemon.MapScoreboard(scoreboardFD)
+	_ = unix.Close(scoreboardFD)
+	if err != nil {
+		return nil, err
+	}
+	if config.Slot >= board.Workers() || config.Group.Index >= board.Groups() {
+		return nil, fmt.Errorf("%w: it has no place in the scoreboard", daemon.ErrConfig)
+	}
+	if err := unix.SetNonblock(controlFD, true); err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	o := &config.Group.Options
+	w := &worker{
+		config:  config,
+		slot:    board.Worker(config.Slot),
+		group:   board.Group(config.Group.Index),
+		log:     daemon.NewLogger(2, config.Group.LogLevel),
+		limits:  limits{inactivity: o.InactivityTimeout, deadlock: o.DeadlockTimeout, request: o.RequestTimeout, startup: o.StartupTimeout},
+		signals: make(chan os.Signal, 4),
+		opened:  make(chan struct{}),
+	}
+	w.life.log = w.log
+	w.control = newControl(os.NewFile(controlFD, "control"), w.log)
+	return w, nil
+}
+
+// start brings the process to the point where it takes requests.
+func (w *worker) start() error {
+	setupLog(w.config.Group.LogLevel)
+	if umask := w.config.Group.Options.Umask; umask >= 0 {
+		unix.Umask(umask)
+	}
+	signal.Notify(w.signals, workerSignals...)
+	// A C thread that calls Go needs a processor (a P); two more are for the monitors.
+	runtime.GOMAXPROCS(w.config.Group.Threads + 4)
+	w.control.listen()
+	w.guardStart()
+	if err := pyembed.Start(w.pythonConfig()); err != nil {
+		return fmt.Errorf("its Python %s cannot be used: %w", pyembed.PythonVersion(), err)
+	}
+	w.watch.begin(w)
+	for _, i := range w.config.Group.Imports {
+		pyembed.ImportScript(pyembed.Import{Script: i.Path, AppGroup: i.AppGroup})
+	}
+	for _, p := range w.config.Preloads {
+		pyembed.Preload(pyembed.Application{Script: p.Path, AppGroup: p.AppGroup, Callable: p.Callable})
+	}
+	return w.open()
+}
+
+// open makes the process take requests.
+func (w *worker) open() error {
+	retirement, err := startThreads(w.config, w.slot, listenerFD, controlFD)
+	if err != nil {
+		return err
+	}
+	w.life.transit(serving, "it is ready")
+	close(w.opened)
+	w.watch.listen(retirement)
+	w.slot.Transit(daemon.Serving)
+	w.group.Bump()
+	w.control.send(daemon.Message{Verb: daemon.Ready})
+	return nil
+}
+
+func (w *worker) pythonConfig() pyembed.Config {
+	c, g := w.config, w.config.Group
+	config := pyembed.Config{
+		ProcessGroup:     g.Name,
+		PythonHome:       g.Options.PythonHome,
+		PythonExecutable: c.PythonExecutable,
+		PythonPath:       g.Options.PythonPath,
+		PythonEggs:       g.Options.PythonEggs,
+		PythonOptimize:   c.PythonOptimize,
+		RestrictStdin:    c.RestrictStdin,
+		RestrictStdout:   c.RestrictStdout,
+		RestrictSignal:   c.RestrictSignal,
+		CaseSensitive:    c.CaseSensitive,
+		Threads:          g.Threads,
+		Processes:        g.Processes,
+		Multithread:      g.Threads > 1,
+		Multiprocess:     g.ExplicitProcesses,
+		RunOnce:          g.Threads == 1 && g.Options.MaximumRequests == 1,
+		ApacheVersion:    c.ApacheVersion,
+		ApacheDesc:       c.ApacheDescription,
+		ApacheMPM:        c.ApacheMPM,
+		ApacheBuildDate:  c.ApacheBuildDate,
+		Loaded:           w.control.loaded,
+		Log:              LogFunction(),
+	}
+	if g.Options.PythonHome != c.PythonHome {
+		config.PythonExecutable = "" // that of another Python
+	}
+	return config
+}

@@ -1,0 +1,176 @@
+// This file watches a worker's limits.
+
+package worker
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/mod-gowsgi/mod_gowsgi/daemon"
+	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
+)
+
+const (
+	probePause    = time.Second // between two tries to get the GIL
+	stackPatience = time.Second // how long the GIL is waited for before stacks are shown without it
+)
+
+// watch is what the monitors share.
+type watch struct {
+	probing    atomic.Int64 // since when the GIL is waited for, monotonic; 0: it is not
+	passed     chan finding // limits that call for a retirement
+	retirement chan daemon.ExitReason
+}
+
+// begin starts the monitors; Python runs.
+func (m *watch) begin(w *worker) {
+	m.passed = make(chan finding, 1)
+	m.retirement = make(chan daemon.ExitReason, 1)
+	if w.limits.deadlock > 0 {
+		go m.probe()
+	}
+	go m.run(w)
+}
+
+// listen carries what C says about its retirement.
+func (m *watch) listen(retirement *os.File) {
+	go func() {
+		var reason [1]byte
+		if _, err := retirement.Read(reason[:]); err == nil {
+			m.retirement <- daemon.ExitReason(reason[0])
+		}
+	}()
+}
+
+// probe takes the GIL again and again, on a thread of its own.
+func (m *watch) probe() {
+	runtime.LockOSThread()
+	for {
+		m.probing.Store(int64(monotonic()))
+		err := pyembed.Probe()
+		m.probing.Store(0)
+		if err != nil {
+			return // without memory for it there are other worries
+		}
+		time.Sleep(probePause)
+	}
+}
+
+func (m *watch) run(w *worker) {
+	told := false // one retirement is enough; deadlocks are looked for to the end
+	for range time.Tick(w.limits.tick()) {
+		endPartials(w.config.Group.Options.SocketTimeout)
+		f, passed := w.limits.check(w.facts())
+		switch {
+		case !passed:
+		case f.reason == daemon.ExitDeadlock:
+			w.endDeadlock(f)
+		case f.reason == daemon.ExitStartupTimeout && w.life.phase() == starting:
+			w.endStart(f)
+		case !told && w.life.phase() == serving:
+			told = true
+			m.passed <- f
+		}
+	}
+}
+
+func (w *worker) facts() facts {
+	f := facts{
+		now:     monotonic(),
+		serving: w.life.phase() == serving,
+		probing: time.Duration(w.watch.probing.Load()),
+	}
+	if what, since := pyembed.LongestLoad(); what != "" {
+		f.loading = &running{what: what, since: f.now - time.Since(since)}
+	}
+	if f.serving {
+		f.requests, f.active = w.slot.Requests(), time.Duration(w.slot.Active())*time.Microsecond
+		f.running = runningRequests(w.config.Group.Threads)
+	}
+	return f
+}
+
+// endDeadlock ends the process. Nothing here needs the GIL.
+func (w *worker) endDeadlock(f finding) {
+	w.slot.SetExitReason(daemon.ExitDeadlock)
+	w.control.send(daemon.Message{Verb: daemon.Retire, Reason: daemon.ExitDeadlock})
+	w.log.Logf(daemon.Crit, "GWSGI1020: nobody could take Python's global lock (GIL) for %.0f s, longer than deadlock-timeout of group '%s' "+
+		"allows: this process ends and is replaced; requests that it runs fail. Some extension module keeps the lock while it waits; the "+
+		"stacks follow", f.lasted.Seconds(), w.config.Group.Name)
+	w.logRunning(daemon.Crit)
+	w.logStacks(daemon.Crit, 0)
+	exitNow(1)
+}
+
+// guardStart ends a process that is told to before it is open: nobody waits for what it would serve.
+func (w *worker) guardStart() {
+	go func() {
+		why := ""
+		select {
+		case <-w.opened:
+			return
+		case m := <-w.control.messages:
+			if w.life.phase() != starting { // both came at once
+				w.control.messages <- m
+				return
+			}
+			why = "told to " + m.Verb.String()
+		case s := <-w.signals:
+			if w.life.phase() != starting {
+				w.signals <- s
+				return
+			}
+			why = "got " + s.String()
+		}
+		w.log.Logf(daemon.Info, "%s while starting: this process of group '%s' ends", why, w.config.Group.Name)
+		exitNow(0)
+	}()
+}
+
+func (w *worker) endStart(f finding) {
+	w.slot.SetExitReason(daemon.ExitStartupTimeout)
+	w.logSlowLoad(f)
+	w.logStacks(daemon.Err, stackPatience)
+	exitNow(1)
+}
+
+func (w *worker) logSlowLoad(f finding) {
+	w.log.Logf(daemon.Err, "GWSGI1022: %s is not loaded after %.1f s, longer than startup-timeout of group '%s' allows: this process is "+
+		"replaced; the stacks follow", f.what, f.lasted.Seconds(), w.config.Group.Name)
+}
+
+// logFinding says why the process is to be replaced.
+func (w *worker) logFinding(f finding) {
+	switch f.reason {
+	case daemon.ExitRequestTimeout:
+		w.log.Logf(daemon.Err, "GWSGI1021: %s has run for %.1f s on thread %d, longer than request-timeout of group '%s' allows: this process "+
+			"is replaced, its other requests get graceful-timeout to finish; the stacks follow", f.what, f.lasted.Seconds(), f.tid,
+			w.config.Group.Name)
+		w.logStacks(daemon.Err, stackPatience)
+	case daemon.ExitStartupTimeout:
+		w.logSlowLoad(f)
+		w.logStacks(daemon.Err, stackPatience)
+	case daemon.ExitInactivity:
+		w.log.Logf(daemon.Info, "nothing happened for %.0f s: this process of group '%s' is replaced", f.lasted.Seconds(), w.config.Group.Name)
+	}
+}
+
+func (w *worker) logRunning(level daemon.Level) {
+	now := monotonic()
+	for _, r := range runningRequests(w.config.Group.Threads) {
+		w.log.Line(level, fmt.Sprintf("running for %.1f s on thread %d: %s", (now-r.since).Seconds(), r.tid, r.what))
+	}
+}
+
+func (w *worker) logStacks(level daemon.Level, patience time.Duration) {
+	lines, err := pyembed.Stacks(patience)
+	if err != nil {
+		w.log.Line(level, fmt.Sprintf("the Python stacks cannot be shown: %v", err))
+	}
+	for _, line := range lines {
+		w.log.Line(level, line)
+	}
+}
