@@ -7,6 +7,7 @@
 #   APP=…  HOST=…  PORT=…     what `make run` serves, and where
 #   TESTFLAGS=…               more arguments for go test, such as -run=Smoke
 #   FUZZTIME=10s              how long each fuzz target runs
+#   BENCHFLAGS=…              arguments for the benchmark, such as '-workloads hello -connections 16'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -19,6 +20,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 FUZZTIME ?= 10s
 TESTFLAGS ?=
+BENCHFLAGS ?=
 
 B := build
 O := $(B)/obj
@@ -198,15 +200,16 @@ lint: deps ## check formatting, go vet, staticcheck, C warnings, go.mod
 	@set -e; for source in $(wildcard c/*.c directives/*.c); do \
 		echo "$(CC) -fsyntax-only $(WARNINGS) $$source"; \
 		$(CC) @$(O)/cflags -fsyntax-only $(WARNINGS) $$source; done
-	@set -e; for source in $(wildcard pyembed/*.c module/*.c); do \
+	@set -e; for source in $(wildcard pyembed/*.c module/*.c daemon/worker/*.c); do \
 		echo "$(CC) -fsyntax-only $(WARNINGS) $$source"; \
-		$(CC) -O2 -Ic -Idirectives $$(PKG_CONFIG_PATH="$(PKGCONFIG_DIR)" pkg-config --cflags python3-embed) \
+		$(CC) -O2 -Ic -Idirectives -Idaemon/wire $$(PKG_CONFIG_PATH="$(PKGCONFIG_DIR)" pkg-config --cflags python3-embed) \
 			-fsyntax-only $(WARNINGS) $$source; done
 	$(call go,mod tidy -diff)
 
 bench: deps deps-bench ## measure against mod_wsgi and others; prints a table
 	@$(MAKE) --no-print-directory build
-	$(call go,run ./tests/bench)
+	$(call go,run ./tests/bench -mode embedded $(BENCHFLAGS))
+	$(call go,run ./tests/bench -mode daemon $(BENCHFLAGS))
 
 fuzz: deps ## run every fuzz target for FUZZTIME
 	@$(MAKE) --no-print-directory build

@@ -4,8 +4,8 @@
  * Rules that hold for every function below:
  *   - What a caller passes is borrowed for the call; nothing that one side allocated is freed by the other.
  *   - A gowsgi_span is bytes with a length. It is not NUL-terminated unless its field says so.
- *   - Host functions are called without Python's GIL, by the thread that called gowsgi_request_serve(), unless a
- *     function says otherwise.
+ *   - Host functions are called without Python's GIL, one at a time, by the thread that called gowsgi_request_serve(); but
+ *     read() by another thread when the application handed wsgi.input to one, and log() by any thread.
  */
 #ifndef GOWSGI_ABI_H
 #define GOWSGI_ABI_H

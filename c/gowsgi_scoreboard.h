@@ -22,7 +22,8 @@ typedef enum gowsgi_worker_state {
     GOWSGI_WORKER_DEAD = 5        /* the process has ended and was not expected to; exit_status tells */
 } gowsgi_worker_state;
 
-/* One place for a worker process. A group has twice as many as processes, so that a replacement can start before the old one stops. */
+/* One place for a worker process. A group has more than twice as many as processes, so that a replacement can start before the old one
+ * stops. */
 typedef struct gowsgi_worker_slot {
     uint32_t state;               /* gowsgi_worker_state; supervisor, and the worker itself (READY, STALE, DRAINING) */
     uint32_t incarnation;         /* raised for each process put here; part of its socket's name; supervisor */
@@ -49,7 +50,8 @@ typedef enum gowsgi_exit_reason {
     GOWSGI_EXIT_REQUEST_TIMEOUT = 6,
     GOWSGI_EXIT_STARTUP_TIMEOUT = 7,
     GOWSGI_EXIT_SIGNAL = 8,       /* somebody sent SIGINT, SIGTERM or SIGUSR1 */
-    GOWSGI_EXIT_CRASH = 9
+    GOWSGI_EXIT_CRASH = 9,
+    GOWSGI_EXIT_ORPHANED = 10     /* the supervisor is gone, so that nobody records how the worker ends */
 } gowsgi_exit_reason;
 
 /* A daemon process group. */

@@ -91,15 +91,19 @@ static int is_too_large(const gowsgi_request *q)
  * reads; nor does anybody wait here. */
 static void pack_body(gw_errand *e)
 {
-    const char *length = apr_table_get(e->r->headers_in, "Content-Length");
-    apr_off_t total;
+    const apr_table_t *headers = e->r->headers_in;
+    const char *length = apr_table_get(headers, "Content-Length");
+    apr_off_t total = 0;
     char *room;
 
-    if (!ap_request_has_body(e->r)) {
+    /* ap_request_has_body() is not asked: it denies that HEAD can have one. */
+    if (apr_table_get(headers, "Transfer-Encoding") || (length && !ap_parse_strict_length(&total, length)))
+        return;
+    if (total == 0) {
         e->body_complete = 1;
         return;
     }
-    if (!length || !ap_parse_strict_length(&total, length) || total > WIRE_INLINE_BODY || e->r->expecting_100)
+    if (total > WIRE_INLINE_BODY || e->r->expecting_100)
         return;
     room = apr_palloc(e->r->pool, (apr_size_t)total);
     e->body = (gowsgi_span){ room, gw_host_read_ahead(e->host, room, (size_t)total) };

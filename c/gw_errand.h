@@ -34,6 +34,7 @@ typedef struct gw_errand {
     int answered;                /* it sent a frame: it has read the request */
     int body_asked;              /* it was sent a part of the body that will not be there for another */
     int head;                    /* it sent HEAD */
+    int whole;                   /* the client has the whole response; END is to follow */
     int unflushed;               /* data with WIRE_FLAG_FLUSH was handed on without */
 } gw_errand;
 

@@ -2,8 +2,12 @@
 #include "gw_exchange.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -67,6 +71,24 @@ static int send_request(gw_errand *e)
     return send_all(e, pieces, 3);
 }
 
+/* A worker keeps queue-timeout when one of its threads gets to the request. While none does, this side keeps it. */
+static int await_thread(gw_errand *e)
+{
+    struct pollfd answer = { .fd = e->conn->fd, .events = POLLIN };
+    long end = gw_group_clock() + e->group->queue_timeout_ms, rest;
+    int unread = 0, rc;
+
+    if (!e->group->queue_timeout_ms)
+        return GW_GO_ON;
+    do {
+        rest = end - gw_group_clock();
+        rc = poll(&answer, 1, rest < 0 ? 0 : rest > INT_MAX ? INT_MAX : (int)rest);
+    } while (rc < 0 && errno == EINTR);
+    if (rc != 0 || ioctl(e->conn->fd, SIOCOUTQ, &unread) != 0 || unread == 0)
+        return GW_GO_ON; /* there is an answer, or a thread is at work on it */
+    return gw_failure_queued(e);
+}
+
 /* ---- Receiving ---- */
 
 static void keep_passed(gw_conn *conn, struct msghdr *message)
@@ -125,6 +147,8 @@ static int receive(gw_errand *e)
     do
         got = recvmsg(conn->fd, &message, MSG_CMSG_CLOEXEC);
     while (got < 0 && errno == EINTR);
+    if (got <= 0 && e->whole)
+        return GOWSGI_DONE; /* the client has its response; only the worker's cleaning up was cut off */
     if (got < 0)
         return gw_failure_socket(e, errno, "sent nothing");
     if (message.msg_controllen > 0)
@@ -211,16 +235,22 @@ static int on_head(gw_errand *e, gowsgi_span payload)
     return GW_GO_ON;
 }
 
-static int on_data(gw_errand *e, gowsgi_span payload, int flush)
+static int on_data(gw_errand *e, gowsgi_span payload, uint8_t frame_flags)
 {
     const gowsgi_host *host = e->request->host;
+    int flush = frame_flags & WIRE_FLAG_FLUSH;
     unsigned flags = 0;
 
-    if (!e->head)
-        return gw_failure_malformed(e, "DATA before HEAD");
+    if (!e->head || e->whole)
+        return gw_failure_malformed(e, "DATA before HEAD or behind the last");
     if (follows(e, WIRE_END)) {
         e->conn->begin += WIRE_HEAD;
         return finish(e, payload);
+    }
+    if (frame_flags & WIRE_FLAG_LAST) { /* the client does not wait for the application's close() */
+        e->unflushed = 0;
+        e->whole = 1;
+        return host->write(e->host, payload, GOWSGI_WRITE_LAST) == 0 ? GW_GO_ON : GOWSGI_GONE;
     }
     /* What is to be sent at once, but not alone, can go with what has come after it. */
     if (flush && follows(e, WIRE_DATA))
@@ -236,6 +266,8 @@ static int on_end(gw_errand *e)
 {
     if (!e->head)
         return gw_failure_malformed(e, "END before HEAD");
+    if (e->whole)
+        return complete(e, GOWSGI_DONE);
     return finish(e, (gowsgi_span){ "", 0 });
 }
 
@@ -305,6 +337,8 @@ static int on_want(gw_errand *e, gowsgi_span payload)
 
 static int on_abort(gw_errand *e)
 {
+    if (e->whole)
+        return GOWSGI_DONE;
     return e->host->sent ? GOWSGI_ABORTED : gw_failure_status(e, HTTP_INTERNAL_SERVER_ERROR);
 }
 
@@ -339,7 +373,7 @@ static int relay(gw_errand *e)
             return verdict;
         switch (frame.type) {
         case WIRE_HEAD_FRAME: verdict = on_head(e, payload); break;
-        case WIRE_DATA: verdict = on_data(e, payload, frame.flags & WIRE_FLAG_FLUSH); break;
+        case WIRE_DATA: verdict = on_data(e, payload, frame.flags); break;
         case WIRE_END: verdict = on_end(e); break;
         case WIRE_FILE: verdict = on_file(e, payload); break;
         case WIRE_LOG: verdict = on_log(e, payload); break;
@@ -357,7 +391,9 @@ int gw_exchange_run(gw_errand *e)
 {
     int verdict;
 
-    e->answered = e->head = e->unflushed = 0;
+    e->answered = e->head = e->unflushed = e->whole = 0;
     verdict = send_request(e);
+    if (verdict == GW_GO_ON)
+        verdict = await_thread(e);
     return verdict == GW_GO_ON ? relay(e) : verdict;
 }

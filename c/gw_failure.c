@@ -56,21 +56,6 @@ static int read_obituary(const gw_errand *e, int *status)
     return 1;
 }
 
-static int await_obituary(const gw_errand *e, int *status)
-{
-    long end = gw_group_clock() + OBITUARY_MS, rest;
-
-    do {
-        uint32_t seen = __atomic_load_n(&e->group->shared->changes, __ATOMIC_ACQUIRE);
-        if (read_obituary(e, status))
-            return 1;
-        rest = end - gw_group_clock();
-        if (rest > 0)
-            gw_group_await(e->group, seen, rest);
-    } while (rest > 0);
-    return read_obituary(e, status);
-}
-
 /* gowsgi_exit_reason of the worker. */
 static uint32_t exit_reason(const gw_errand *e)
 {
@@ -78,6 +63,30 @@ static uint32_t exit_reason(const gw_errand *e)
     uint32_t reason = __atomic_load_n(&slot->exit_reason, __ATOMIC_RELAXED);
 
     return __atomic_load_n(&slot->incarnation, __ATOMIC_RELAXED) == e->worker.incarnation ? reason : GOWSGI_EXIT_NONE;
+}
+
+/* Whether nobody will record it any more: the supervisor ended, too, as the worker says, or httpd's parent, which empties the slots. */
+static int is_forgotten(const gw_errand *e)
+{
+    const gowsgi_worker_slot *slot = &e->group->workers[e->worker.slot];
+
+    return __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) == GOWSGI_WORKER_EMPTY || exit_reason(e) == GOWSGI_EXIT_ORPHANED;
+}
+
+static int await_obituary(const gw_errand *e, int *status)
+{
+    long end = gw_group_clock() + OBITUARY_MS, rest;
+
+    do {
+        uint32_t seen = __atomic_load_n(&e->group->shared->changes, __ATOMIC_ACQUIRE);
+        int forgotten = is_forgotten(e); /* first: a slot is emptied after it was recorded */
+        if (read_obituary(e, status))
+            return 1;
+        rest = forgotten ? 0 : end - gw_group_clock();
+        if (rest > 0)
+            gw_group_await(e->group, seen, rest);
+    } while (rest > 0);
+    return read_obituary(e, status);
 }
 
 /* Why the worker was to stop, as a clause; NULL when nobody wanted it to. */
@@ -91,6 +100,7 @@ static const char *why_it_stopped(const gw_errand *e)
         [GOWSGI_EXIT_REQUEST_TIMEOUT] = "request-timeout passed",
         [GOWSGI_EXIT_STARTUP_TIMEOUT] = "startup-timeout passed",
         [GOWSGI_EXIT_SIGNAL] = "somebody sent it a signal to stop",
+        [GOWSGI_EXIT_ORPHANED] = "the supervisor of the daemon process groups ended",
     };
     uint32_t reason = exit_reason(e);
 
@@ -138,6 +148,14 @@ static gowsgi_outcome timed_out(gw_errand *e, const char *what)
     ap_log_rerror(GW_MARK, APLOG_ERR, 0, e->r, "GWSGI1114: process %d of the daemon process group %s %s for %ld seconds "
                   "(socket-timeout, or else Timeout); the request (%.300s) %s", e->conn->pid, e->group->name, what,
                   e->group->socket_timeout_ms / 1000, REQUEST_LINE(e), e->host->sent ? "is cut off" : "is answered with 504");
+    return gw_failure_status(e, HTTP_GATEWAY_TIME_OUT);
+}
+
+gowsgi_outcome gw_failure_queued(gw_errand *e)
+{
+    ap_log_rerror(GW_MARK, APLOG_ERR, 0, e->r, "GWSGI1118: no thread of process %d of the daemon process group %s was free for the request "
+                  "(%.300s) within %ld seconds (queue-timeout); it is answered with 504. More threads= or processes=, or a faster "
+                  "application, help", e->conn->pid, e->group->name, REQUEST_LINE(e), e->group->queue_timeout_ms / 1000);
     return gw_failure_status(e, HTTP_GATEWAY_TIME_OUT);
 }
 

@@ -21,6 +21,9 @@ gowsgi_outcome gw_failure_lost(gw_errand *e);
  * application cannot have run this is GOWSGI_RETRY. */
 gowsgi_outcome gw_failure_socket(gw_errand *e, int error, const char *idle);
 
+/* No thread of the worker has received the request within queue-timeout. */
+gowsgi_outcome gw_failure_queued(gw_errand *e);
+
 /* The worker sent what it may not send. */
 gowsgi_outcome gw_failure_malformed(gw_errand *e, const char *what);
 

@@ -20,6 +20,10 @@
 #define LIKELY_GENERATION 9999
 #define LIKELY_INCARNATION 999999
 
+/* Worker slots of a group. Replacements start before the old processes stop, and those may finish requests still when the next
+ * change comes. */
+#define SLOTS_FOR(processes) (2 * (processes) + 2)
+
 static gw_generation generation;
 static apr_hash_t *by_name;
 
@@ -55,9 +59,10 @@ static void fill_group(apr_pool_t *p, server_rec *s, gw_group *group, const gw_d
     group->threads = (uint32_t)gw_daemon_num(daemon, GW_OPT_THREADS);
     group->index = generation.group_count++;
     group->first_slot = generation.slot_count;
-    group->slot_count = 2 * group->processes;
+    group->slot_count = SLOTS_FOR(group->processes);
     generation.slot_count += group->slot_count;
     group->connect_timeout_ms = gw_daemon_num(daemon, GW_OPT_CONNECT_TIMEOUT) * 1000;
+    group->queue_timeout_ms = gw_daemon_num(daemon, GW_OPT_QUEUE_TIMEOUT) * 1000;
     group->socket_timeout_ms = timeout ? timeout * 1000 : (long)apr_time_as_msec(s->timeout);
     group->pool = gw_pool_create(p, group->slot_count);
     apr_hash_set(by_name, group->name, APR_HASH_KEY_STRING, group);
@@ -182,7 +187,7 @@ static void check_prefix(apr_pool_t *ptemp, server_rec *s)
     int length, slots = 0;
 
     for (int i = 0; i < daemons->nelts; i++)
-        slots += 2 * (int)gw_daemon_num(&APR_ARRAY_IDX(daemons, i, const gw_daemon), GW_OPT_PROCESSES);
+        slots += SLOTS_FOR((int)gw_daemon_num(&APR_ARRAY_IDX(daemons, i, const gw_daemon), GW_OPT_PROCESSES));
     length = gowsgi_socket_path(path, prefix, LIKELY_PID, LIKELY_GENERATION, (uint32_t)daemons->nelts, (uint32_t)slots,
                                 LIKELY_INCARNATION);
     if (length >= GOWSGI_SOCKET_PATH_MAX)

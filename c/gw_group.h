@@ -16,9 +16,10 @@ typedef struct gw_group {
     const char *name;
     uint32_t index;              /* among the groups */
     uint32_t processes, threads;
-    uint32_t first_slot, slot_count; /* its worker slots among those of all groups: two for each process, so that a replacement can start
-                                    before the old one stops */
+    uint32_t first_slot, slot_count; /* its worker slots among those of all groups: more than two for each process, so that a
+                                    replacement can start before the old one stops */
     long connect_timeout_ms, socket_timeout_ms;
+    long queue_timeout_ms;       /* 0: none */
     gowsgi_group_slot *shared;   /* in the scoreboard; NULL while the group has no processes to be */
     gowsgi_worker_slot *workers; /* its slots there */
     struct gw_pool *pool;        /* this child's connections to them; gw_pool.h */

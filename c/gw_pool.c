@@ -169,6 +169,18 @@ static void set_timeout(int fd, int option, long ms)
     setsockopt(fd, SOL_SOCKET, option, &limit, sizeof limit);
 }
 
+/* Of a UNIX socket, the kernel counts the sender's buffer: what the worker is to receive is held by ours. */
+static void set_buffers(int fd, const gw_group *group)
+{
+    int send = (int)gw_daemon_num(group->daemon, GW_OPT_RECEIVE_BUFFER_SIZE);
+    int receive = (int)gw_daemon_num(group->daemon, GW_OPT_SEND_BUFFER_SIZE);
+
+    if (send)
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send, sizeof send);
+    if (receive)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof receive);
+}
+
 /* A connected socket, or -1 and errno. */
 static int open_socket(gw_group *group, gw_worker worker, long timeout_ms)
 {
@@ -178,6 +190,7 @@ static int open_socket(gw_group *group, gw_worker worker, long timeout_ms)
     if (fd < 0)
         return -1;
     gw_group_socket_path(address.sun_path, group, worker.slot, worker.incarnation);
+    set_buffers(fd, group);
     set_timeout(fd, SO_SNDTIMEO, timeout_ms);
     do
         rc = connect(fd, (struct sockaddr *)&address, sizeof address);

@@ -131,7 +131,7 @@ static int launch(supervisor *s, int delay)
 /* A supervisor of an earlier generation, left to itself at a graceful restart. */
 typedef struct leftover {
     struct leftover *next;
-    apr_pool_t *pool;            /* its own, below that of httpd's process */
+    apr_pool_t *pool;            /* its own */
     apr_proc_t proc;
 } leftover;
 
@@ -261,7 +261,8 @@ static void leave_alone(supervisor *s)
     leftover **list = leftovers(), *one;
     apr_pool_t *pool;
 
-    if (apr_pool_create(&pool, s->server->process->pool) != APR_SUCCESS)
+    /* Without a parent: httpd's end destroys the pools below that of its process before pconf, whose end needs the list. */
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
         return;
     one = apr_pcalloc(pool, sizeof *one);
     *one = (leftover){ .next = *list, .pool = pool, .proc = s->proc };

@@ -68,10 +68,12 @@ const (
 	ExitStartupTimeout  ExitReason = C.GOWSGI_EXIT_STARTUP_TIMEOUT
 	ExitSignal          ExitReason = C.GOWSGI_EXIT_SIGNAL
 	ExitCrash           ExitReason = C.GOWSGI_EXIT_CRASH
+	ExitOrphaned        ExitReason = C.GOWSGI_EXIT_ORPHANED
 )
 
 var reasonNames = [...]string{"no reason", "httpd stops or restarts", "a script changed", "maximum-requests", "inactivity-timeout",
-	"deadlock-timeout", "request-timeout", "startup-timeout", "a signal", "a crash"}
+	"deadlock-timeout", "request-timeout", "startup-timeout", "a signal", "a crash",
+	"the end of its supervisor"}
 
 func (r ExitReason) known() bool {
 	return r > ExitNone && int(r) < len(reasonNames)

@@ -172,7 +172,7 @@ int gwp_module_install(gwp_interp *interp);
 
 /* The process's settings that setup hands to Python; filled once before the first interpreter is made. */
 typedef struct gwp_settings {
-    const char *process_group, *python_path, *apache_description, *apache_mpm, *apache_build_date;
+    const char *process_group, *home, *python_path, *apache_description, *apache_mpm, *apache_build_date;
     const char *setup_source;     /* setup.py */
     int restrict_stdin, restrict_stdout, restrict_signal;
     int threads, processes, multithread, multiprocess, run_once;

@@ -15,12 +15,14 @@ import (
 func TestGroups(t *testing.T) {
 	q := script(t, `
 import sys, mod_wsgi
-sys.marker = getattr(sys, "marker", 0) + 1
+sys.markers = getattr(sys, "markers", {})
+sys.markers[__file__] = sys.markers.get(__file__, 0) + 1
 def application(environ, start_response):
     start_response("200 OK", [])
-    return [repr((sys.marker, mod_wsgi.application_group, environ["mod_wsgi.application_group"])).encode()]
+    return [repr((sys.markers[__file__], mod_wsgi.application_group, environ["mod_wsgi.application_group"])).encode()]
 `)
-	for _, group := range []string{"", "own", "ówn", "", "own"} {
+	own, other := newGroup("own"), newGroup("ówn")
+	for _, group := range []string{"", own, other, "", own} {
 		q.Group = group
 		r := served(t, q)
 		assert.Equal(t, fmt.Sprintf("(1, '%s', '%[1]s')", group), r.Body())
@@ -28,11 +30,11 @@ def application(environ, start_response):
 }
 
 func TestRacingThreadsMakeOneInterpreter(t *testing.T) {
-	before := hosttest.Interpreters()
+	before, group := hosttest.Interpreters(), newGroup("one of all")
 	requests := make([]hosttest.Request, 8)
 	for i := range requests {
 		requests[i] = body(t, `out.append(id(sys.modules))`)
-		requests[i].Group = "one of all"
+		requests[i].Group = group
 	}
 	var answers [8]string
 	together(8, func(i int) { answers[i] = requests[i].Serve().Body() })
@@ -73,16 +75,16 @@ def application(environ, start_response):
 
 func TestReloadOfAnInterpreter(t *testing.T) {
 	q := script(t, "")
-	q.Group, q.Flags = "reloaded", hosttest.Reload|hosttest.ReloadInterpreter
+	q.Group, q.Flags = newGroup("reloaded"), hosttest.Reload|hosttest.ReloadInterpreter
 	before := hosttest.Interpreters()
 	now := time.Now()
 	for i := range 5 {
-		name := fmt.Sprintf("generation %d", i)
+		name := fmt.Sprintf("generation %d of %s", i, q.Group)
 		rewrite(t, q.Script, fmt.Sprintf(generation, name), now.Add(time.Duration(i)*time.Hour))
 		q.Mtime = mtime(t, q.Script)
 		assert.Equal(t, name, served(t, q).Body())
 		if i > 0 {
-			logged(t, fmt.Sprintf("generation %d exits\n", i-1))
+			logged(t, fmt.Sprintf("generation %d of %s exits\n", i-1, q.Group))
 		}
 	}
 	eventually(t, "the old interpreters are gone", func() bool { return hosttest.Interpreters() == before+1 })
@@ -113,7 +115,7 @@ def application(environ, start_response):
     return [b"%[1]d"]
 `, version)
 	}
-	before := hosttest.Interpreters()
+	before, group := hosttest.Interpreters(), newGroup("stress")
 	requests := []hosttest.Request{script(t, text(0)), script(t, text(0))}
 	var current [2]atomic.Int64
 	now, stop := time.Now(), time.Now().Add(2500*time.Millisecond)
@@ -129,7 +131,7 @@ def application(environ, start_response):
 			}
 			oldest := current[which].Load()
 			q := requests[which]
-			q.Group, q.Flags, q.Mtime = "stress", hosttest.Reload|hosttest.ReloadInterpreter, mtime(t, q.Script)
+			q.Group, q.Flags, q.Mtime = group, hosttest.Reload|hosttest.ReloadInterpreter, mtime(t, q.Script)
 			if round%5 == 0 {
 				q.Environ = [][2]string{{"STREAM", "1"}}
 			}
@@ -148,7 +150,8 @@ def application(environ, start_response):
 
 // A thread that the application started and that does not end keeps its interpreter, and no request waits for it.
 func TestReloadWithAThreadThatStays(t *testing.T) {
-	for _, daemon := range []string{"True", "False"} {
+	var group string
+	for _, daemon := range []string{"False", "True"} {
 		q := script(t, fmt.Sprintf(`
 import threading, time
 running = True
@@ -159,15 +162,15 @@ def application(environ, start_response):
     start_response("200 OK", [])
     return [b"old"]
 `, daemon))
-		q.Group, q.Flags, q.Mtime = "staying "+daemon, hosttest.Reload|hosttest.ReloadInterpreter, mtime(t, q.Script)
+		q.Group, q.Flags, q.Mtime = newGroup("staying "+daemon), hosttest.Reload|hosttest.ReloadInterpreter, mtime(t, q.Script)
 		assert.Equal(t, "old", served(t, q).Body())
 		rewrite(t, q.Script, strings.ReplaceAll(generation, "%[1]s", "new"), time.Now().Add(time.Hour))
-		q.Mtime = mtime(t, q.Script)
+		q.Mtime, group = mtime(t, q.Script), q.Group
 		start := time.Now()
 		assert.Equal(t, "new", served(t, q).Body())
 		assert.Less(t, time.Since(start), 5*time.Second)
 	}
-	logged(t, "application group 'staying True' is out of use, but its interpreter stays: threads that the application started still run in it\n")
+	logged(t, "application group '"+group+"' is out of use, but its interpreter stays: threads that the application started still run in it\n")
 }
 
 func TestHintForModulesThatNeedTheMainInterpreter(t *testing.T) {

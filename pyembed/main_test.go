@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,6 +179,13 @@ func served(t *testing.T, q hosttest.Request) hosttest.Response {
 func eval(t *testing.T, statements, want string) {
 	t.Helper()
 	assert.Equal(t, want, served(t, body(t, statements)).Body())
+}
+
+var groups atomic.Int64
+
+// newGroup names an application group that no test has used, also not in an earlier run by -count.
+func newGroup(name string) string {
+	return fmt.Sprintf("%s %d", name, groups.Add(1))
 }
 
 // eventually waits for a condition.

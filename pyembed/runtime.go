@@ -36,6 +36,7 @@ type Import struct {
 // Config is what a process is to be. Empty strings are "not configured".
 type Config struct {
 	ProcessGroup     string
+	Home             string // of a daemon process: modules are looked for there first
 	PythonHome       string // WSGIPythonHome: prefix, prefix:exec_prefix, or a virtual environment
 	PythonExecutable string // WSGIPythonExecutable
 	PythonPath       string // WSGIPythonPath: directories, separated by ':'
@@ -135,6 +136,7 @@ func EndInterpreters() {
 func fillSettings(config Config) {
 	s := &C.gwp_process
 	s.process_group = C.CString(config.ProcessGroup)
+	s.home = optionalString(config.Home)
 	s.python_path = optionalString(config.PythonPath)
 	s.apache_description = C.CString(config.ApacheDesc)
 	s.apache_mpm = C.CString(config.ApacheMPM)

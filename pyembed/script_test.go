@@ -60,7 +60,7 @@ func together(n int, serve func(i int)) {
 func TestScriptIsLoadedOnceByRacingThreads(t *testing.T) {
 	counter := write(t, "count", "")
 	q := script(t, versioned("1", counter))
-	q.Group = "racing scripts"
+	q.Group = newGroup("racing scripts")
 	before := hosttest.Interpreters()
 	together(8, func(int) { assert.Equal(t, "1", q.Serve().Body()) })
 	assert.Equal(t, 1, executions(t, counter))

@@ -2,6 +2,7 @@
 # applications can import; `settings`, what the server is; and `stderr`, the stream into the error log.
 import io
 import os
+import signal
 import site
 import sys
 import threading  # here, so that the thread that made the interpreter is its main thread, not the first that an application starts
@@ -85,8 +86,6 @@ class Restricted:
 def restrict_signal():
     """Registrations of signal handlers are ignored in the server process and said in the log; a child process that the
     application forked has its own signals."""
-    import signal
-
     register = signal.signal
     server = os.getpid()
 
@@ -121,6 +120,13 @@ def repair_main_thread():
     main = threading.main_thread()
     if isinstance(main, threading._DummyThread) and getattr(main, "_tstate_lock", main) is None:
         main._set_tstate_lock()
+
+
+def forget_server_signals():
+    """A child that forked is no server: what the server does at its signals is not for it. Handlers of the application stay."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGWINCH):
+        if not callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def avoid_vfork():
@@ -165,10 +171,13 @@ def set_streams():
 
 
 def extend_path():
-    # In the order given, at the end of sys.path; .pth files in the directories are read.
+    # In the order given, at the end of sys.path; .pth files in the directories are read. The folder that home= names comes
+    # first, as that of a program does which is started by hand.
     for directory in (settings["python_path"] or "").split(os.pathsep):
         if directory:
             site.addsitedir(directory)
+    if settings["home"]:
+        sys.path.insert(0, settings["home"])
 
 
 if settings["application_group"] == "":
@@ -181,6 +190,7 @@ if settings["restrict_signal"]:
     restrict_signal()
 avoid_vfork()
 os.register_at_fork(after_in_child=repair_main_thread)
+os.register_at_fork(after_in_child=forget_server_signals)
 if not settings["can_fork"]:
     refuse_fork("fork")
     refuse_fork("forkpty")

@@ -26,32 +26,32 @@ static void thread_free(void *arg)
     free(t);
 }
 
-/* What httpd's children handle, and how they do. */
-static struct {
-    int sig;
-    void (*handler)(int);
-} server_signals[] = {{SIGHUP, 0}, {SIGINT, 0}, {SIGTERM, 0}, {SIGUSR1, 0}, {SIGWINCH, 0}};
+static __thread sigset_t mask_at_fork;
 
-#define SERVER_SIGNALS (sizeof server_signals / sizeof *server_signals)
-
-static void remember_server_signals(void)
+/* No signal reaches a child before it has put away the server's handlers. */
+static void before_fork(void)
 {
-    struct sigaction action;
+    sigset_t all;
 
-    for (size_t i = 0; i < SERVER_SIGNALS; i++)
-        server_signals[i].handler = sigaction(server_signals[i].sig, NULL, &action) == 0 ? action.sa_handler : SIG_DFL;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask_at_fork);
 }
 
-/* A process that the application starts can be ended and told of its children like any other: it has neither the server's handlers,
- * unless the application put its own in place, nor the mask of the server's threads, which blocks nearly everything. */
+static void after_fork_in_parent(void)
+{
+    pthread_sigmask(SIG_SETMASK, &mask_at_fork, NULL);
+}
+
+/* A child is no server: what the server does at its signals is not for it, and it is to be ended, and told of its own children, like any other
+ * process, though the server's threads block nearly all signals. Where applications may have handlers of their own, setup.py tells
+ * those apart. */
 static void free_signals_in_child(void)
 {
-    struct sigaction action;
+    static const int server_signals[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGWINCH};
     sigset_t none;
 
-    for (size_t i = 0; i < SERVER_SIGNALS; i++)
-        if (sigaction(server_signals[i].sig, NULL, &action) == 0 && action.sa_handler == server_signals[i].handler)
-            signal(server_signals[i].sig, SIG_DFL);
+    for (size_t i = 0; gwp_process.restrict_signal && i < sizeof server_signals / sizeof *server_signals; i++)
+        signal(server_signals[i], SIG_DFL);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
@@ -77,8 +77,7 @@ static void end_forked_child(int status, void *unused)
 void gwp_thread_setup(void)
 {
     pthread_key_create(&thread_key, thread_free);
-    remember_server_signals();
-    pthread_atfork(NULL, NULL, after_fork_in_child);
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     on_exit(end_forked_child, NULL);
 }
 

@@ -96,10 +96,12 @@ func TestAliasDoesNotMatch(t *testing.T) {
 
 // The options of an alias count more than the directives of the same purpose.
 func TestAliasOptions(t *testing.T) {
-	s := harness.Start(t, harness.Config{Conf: aliasConf})
-	status, environ := where(t, s, "localhost", "/options")
-	assert.Equal(t, http.StatusOK, status)
-	assert.Equal(t, "other", environ["mod_wsgi.callable_object"])
-	assert.Equal(t, "", environ["mod_wsgi.application_group"])
-	assert.Equal(t, "Basic x", environ["HTTP_AUTHORIZATION"])
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		s := harness.Start(t, harness.Config{Mode: mode, Conf: aliasConf})
+		status, environ := where(t, s, "localhost", "/options")
+		assert.Equal(t, http.StatusOK, status)
+		assert.Equal(t, "other", environ["mod_wsgi.callable_object"])
+		assert.Equal(t, "", environ["mod_wsgi.application_group"])
+		assert.Equal(t, "Basic x", environ["HTTP_AUTHORIZATION"])
+	})
 }

@@ -101,24 +101,34 @@ func TestEnvironWSGI(t *testing.T) {
 	})
 }
 
-// What is said of threads and processes is what the MPM may start.
+// What is said of threads and processes is what the MPM may start, and what WSGIDaemonProcess says.
 func TestEnvironThreadsAndProcesses(t *testing.T) {
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
-		for _, test := range []struct {
+		type test struct {
 			mpm                       string
 			children, threads         int
+			options                   string
 			multithread, multiprocess string
-		}{
-			{harness.Event, 1, 3, "True", "False"},
-			{harness.Worker, 2, 3, "True", "True"},
-			{harness.Prefork, 1, 4, "False", "True"},
-		} {
-			s := harness.Start(t, harness.Config{Mode: mode, MPM: test.mpm, Conf: environConf, Children: test.children,
-				Threads: test.threads})
-			if e := askEnviron(t, s, "/env"); e.embedded() {
-				assert.Equal(t, test.multithread, e.Others["wsgi.multithread"], test.mpm)
-				assert.Equal(t, test.multiprocess, e.Others["wsgi.multiprocess"], test.mpm)
+		}
+		tests := []test{
+			{harness.Event, 1, 3, "", "True", "False"},
+			{harness.Worker, 2, 3, "", "True", "True"},
+			{harness.Prefork, 1, 4, "", "False", "True"},
+		}
+		if mode.Daemon { // the MPM does not matter to it
+			tests = []test{
+				{harness.Event, 1, 3, "", "True", "False"},
+				{harness.Prefork, 2, 3, "", "True", "True"},
+				{harness.Event, 1, 1, "", "False", "False"},
+				{harness.Prefork, 1, 4, "processes=1", "True", "True"}, // others may serve the same application
 			}
+		}
+		for _, test := range tests {
+			s := harness.Start(t, harness.Config{Mode: mode.With(test.options), MPM: test.mpm, Conf: environConf, Children: test.children,
+				Threads: test.threads})
+			e := askEnviron(t, s, "/env")
+			assert.Equal(t, test.multithread, e.Others["wsgi.multithread"], "%+v", test)
+			assert.Equal(t, test.multiprocess, e.Others["wsgi.multiprocess"], "%+v", test)
 			s.Stop()
 		}
 	})
@@ -147,15 +157,21 @@ func TestEnvironModWSGI(t *testing.T) {
 		assert.Equal(t, e.Texts["mod_wsgi.process_group"], e.Facts["module process_group"])
 		assert.Equal(t, e.Texts["mod_wsgi.application_group"], e.Facts["module application_group"])
 		assert.Equal(t, "['mod_wsgi']", e.Facts["argv"])
+		assert.Equal(t, mode.Group, e.Texts["mod_wsgi.process_group"])
 		server, err := strconv.Atoi(e.Texts["mod_wsgi.server_pid"])
 		require.NoError(t, err)
 		assert.Contains(t, s.Children(), server)
-		if e.embedded() {
-			assert.Equal(t, e.Facts["pid"], e.Texts["mod_wsgi.server_pid"])
+		process, err := strconv.Atoi(e.Facts["pid"])
+		require.NoError(t, err)
+		assert.Contains(t, s.AppProcesses(), process)
+		if mode.Daemon {
+			assertOrdered(t, e, before, "mod_wsgi.request_start", "mod_wsgi.queue_start", "mod_wsgi.daemon_start", "mod_wsgi.application_start")
+		} else {
+			assert.Equal(t, server, process)
 			assert.Equal(t, "0.0", e.Others["mod_wsgi.queue_start"])
 			assert.Equal(t, "0.0", e.Others["mod_wsgi.daemon_start"])
+			assertOrdered(t, e, before, "mod_wsgi.request_start", "mod_wsgi.application_start")
 		}
-		assertOrdered(t, e, before, "mod_wsgi.request_start", "mod_wsgi.application_start")
 	})
 }
 
@@ -202,9 +218,7 @@ func TestEnvironIsNotOSEnviron(t *testing.T) {
 		assert.Equal(t, "yes", e.Texts["FROM_SETENV"])
 		assert.NotContains(t, process, "FROM_SETENV")
 		assert.NotContains(t, e.Texts, "FROM_SERVICE")
-		if e.embedded() {
-			assert.Equal(t, "yes", process["FROM_SERVICE"])
-		}
+		assert.Equal(t, "yes", process["FROM_SERVICE"])
 	})
 }
 

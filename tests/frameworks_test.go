@@ -20,7 +20,6 @@ import (
 // This file runs applications of frameworks, as Debian packages them.
 
 const djangoConf = `
-WSGIPythonPath "${APPS}/django"
 WSGIScriptAlias / "${APPS}/django/shop/wsgi.py"
 Alias /static/admin /usr/lib/python3/dist-packages/django/contrib/admin/static/admin
 `
@@ -30,6 +29,7 @@ func startDjango(t *testing.T, config harness.Config) *harness.Server {
 	t.Helper()
 	debianPython(t)
 	config.Conf = djangoConf
+	config.Mode = config.Mode.PythonPath("${APPS}/django")
 	config.Env = []string{"SHOP_DATA=${DATA}"}
 	s := harness.Start(t, config)
 	jar, err := cookiejar.New(nil)

@@ -86,7 +86,7 @@ func TestProcessFork(t *testing.T) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: processConf})
 			assertHello(t, s)
 			before := s.Children()
-			for how, status := range map[string]string{"_exit": "7", "sysexit": "7", "return": "0"} {
+			for how, status := range map[string]string{"_exit": "7", "sysexit": "7", "return": "0", "terminate": "-15"} {
 				assert.Equal(t, status, s.Get("/main/fork?"+how).Body, how)
 			}
 			s.Expect(`LookupError: in the child`)

@@ -25,9 +25,6 @@ type environ struct {
 	Facts  map[string]string
 }
 
-// embedded tells whether the application ran in Apache's own process.
-func (e environ) embedded() bool { return e.Texts["mod_wsgi.process_group"] == "" }
-
 func parseEnviron(t *testing.T, got harness.Response) environ {
 	t.Helper()
 	var e environ

@@ -19,14 +19,15 @@ const sendTimeout = 2 * time.Second
 // control is the socket to the supervisor.
 type control struct {
 	file     *os.File
+	slot     *daemon.WorkerSlot
 	log      *daemon.Logger
 	mu       sync.Mutex // held around writes
 	messages chan daemon.Message
 	loads    chan pyembed.Application
 }
 
-func newControl(file *os.File, log *daemon.Logger) *control {
-	return &control{file: file, log: log, messages: make(chan daemon.Message, 8), loads: make(chan pyembed.Application, 256)}
+func newControl(file *os.File, slot *daemon.WorkerSlot, log *daemon.Logger) *control {
+	return &control{file: file, slot: slot, log: log, messages: make(chan daemon.Message, 8), loads: make(chan pyembed.Application, 256)}
 }
 
 // listen begins to read messages, and to send those of loaded().
@@ -44,7 +45,9 @@ func (c *control) read() {
 	for {
 		n, err := c.file.Read(packet)
 		if errors.Is(err, io.EOF) || n == 0 {
-			// Nobody would replace this process, nor end it. Python is not asked: it may be stuck.
+			// Nobody would replace this process, nor end it. Python is not asked: it may be stuck. Who waits for its answers need not
+			// wait for news of its end.
+			c.slot.SetExitReason(daemon.ExitOrphaned)
 			c.log.Logf(daemon.Info, "the supervisor is gone; this process ends")
 			exitNow(0)
 		}

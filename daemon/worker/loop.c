@@ -124,6 +124,15 @@ static void mark_running(gwd_thread *t, int64_t since, gowsgi_span environ)
     pthread_mutex_unlock(&t->lock);
 }
 
+/* Whether Apache's side waits no more. */
+static int is_abandoned(const gwd_conn *conn)
+{
+    char byte;
+
+    return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Apache's side, too, keeps the limit, and says so, when no thread here has received the request by then. */
 static int waited_too_long(gwd_thread *t, const wire_request *r, int64_t now)
 {
     char text[256];
@@ -131,6 +140,8 @@ static int waited_too_long(gwd_thread *t, const wire_request *r, int64_t now)
 
     if (!gwd_process.queue_timeout_us || now - r->sent_time <= gwd_process.queue_timeout_us)
         return 0;
+    if (is_abandoned(t->exchange.conn))
+        return 1;
     n = snprintf(text, sizeof text, "GWSGI1005: the request waited %.1f s for a free thread of its process group, longer than "
                  "queue-timeout=%lld allows; it is answered 504. More threads= or processes=, or a faster application, help",
                  (double)(now - r->sent_time) / 1e6, (long long)(gwd_process.queue_timeout_us / 1000000));

@@ -95,7 +95,7 @@ func newWorker() (*worker, error) {
 		opened:  make(chan struct{}),
 	}
 	w.life.log = w.log
-	w.control = newControl(os.NewFile(controlFD, "control"), w.log)
+	w.control = newControl(os.NewFile(controlFD, "control"), w.slot, w.log)
 	return w, nil
 }
 
@@ -111,7 +111,11 @@ func (w *worker) start() error {
 	w.control.listen()
 	w.guardStart()
 	if err := pyembed.Start(w.pythonConfig()); err != nil {
-		return fmt.Errorf("its Python %s cannot be used: %w", pyembed.PythonVersion(), err)
+		with := ""
+		if home := w.config.Group.Options.PythonHome; home != "" {
+			with = " with the home " + home
+		}
+		return fmt.Errorf("its Python %s cannot be used%s: %w", pyembed.PythonVersion(), with, err)
 	}
 	w.watch.begin(w)
 	for _, i := range w.config.Group.Imports {
@@ -142,6 +146,7 @@ func (w *worker) pythonConfig() pyembed.Config {
 	c, g := w.config, w.config.Group
 	config := pyembed.Config{
 		ProcessGroup:     g.Name,
+		Home:             g.Options.Home,
 		PythonHome:       g.Options.PythonHome,
 		PythonExecutable: c.PythonExecutable,
 		PythonPath:       g.Options.PythonPath,

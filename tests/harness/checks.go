@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -86,40 +88,76 @@ func (s *Server) Warm(paths ...string) {
 	s.takeBaseline()
 }
 
-// baselineOnce takes the baseline after the first response.
+// baselineOnce takes the baseline after the first response. Others of that moment do not wait for it.
 func (s *Server) baselineOnce() {
-	s.baseLock.Lock()
-	taken := s.base != nil
-	s.baseLock.Unlock()
-	if !taken {
+	if s.baseTaken.CompareAndSwap(false, true) {
 		s.takeBaseline()
 	}
 }
 
 func (s *Server) takeBaseline() {
-	roles := map[string]descriptors{}
-	for _, p := range sessionProcesses(s.PID()) {
-		counts := readDescriptors(p.pid)
-		if roles[s.role(p)] == nil {
-			roles[s.role(p)] = descriptors{}
+	s.baseTaken.Store(true)
+	base := map[string]descriptors{}
+	processes := sessionProcesses(s.PID())
+	roles := rolesOf(s.PID(), processes)
+	for _, p := range processes {
+		role := roles[p.pid]
+		if role == roleWorker && !s.isReady(p.pid) {
+			continue
 		}
-		roles[s.role(p)].atLeast(counts)
+		if base[role] == nil {
+			base[role] = descriptors{}
+		}
+		base[role].atLeast(s.descriptorsOf(p, processes, role))
 	}
 	s.baseLock.Lock()
-	s.base = roles
+	s.base = base
 	s.baseLock.Unlock()
 }
 
-// role tells processes apart whose descriptors can be compared: the parent, its children, and others by name.
-func (s *Server) role(p process) string {
-	switch s.PID() {
-	case p.pid:
-		return "parent"
-	case p.ppid:
-		return "child " + p.comm
-	default:
-		return "other " + p.comm
+// isReady tells whether a daemon process has begun to serve, by what the supervisor logs of it.
+func (s *Server) isReady(pid int) bool {
+	return regexp.MustCompile(fmt.Sprintf(`\] worker %d of process group '.*' is ready`, pid)).MatchString(s.ErrorLog())
+}
+
+// descriptorsOf are a process's own: those of a supervisor without what it has for each of its daemon processes, which is its
+// control socket, the socket that it listens on and, with a newer kernel, its pidfd.
+func (s *Server) descriptorsOf(p process, all []process, role string) descriptors {
+	own := readDescriptors(p.pid)
+	if role != roleSupervisor || own == nil {
+		return own
 	}
+	for _, other := range all {
+		if other.ppid == p.pid {
+			own["socket"] -= 2
+			own["anon_inode:[pidfd]"]--
+		}
+	}
+	return own
+}
+
+var (
+	groupPattern     = regexp.MustCompile(`(?m)^[ \t]*WSGIDaemonProcess[ \t](.*)$`)
+	threadsPattern   = regexp.MustCompile(`\bthreads=(\d+)`)
+	processesPattern = regexp.MustCompile(`\bprocesses=(\d+)`)
+)
+
+// pooled is how many connections to daemon processes a child may keep open with this configuration, and how many a daemon
+// process may have from so many children. A child keeps some for each thread of a daemon process, or at least four; and each
+// daemon process may have a replacement beside it.
+func pooled(conf string, children int) (child, worker int) {
+	number := func(pattern *regexp.Regexp, options string, otherwise int) int {
+		if m := pattern.FindStringSubmatch(options); m != nil {
+			otherwise, _ = strconv.Atoi(m[1])
+		}
+		return otherwise
+	}
+	for _, group := range groupPattern.FindAllStringSubmatch(conf, -1) {
+		idle := max(number(threadsPattern, group[1], 15), 4)
+		child += 2 * number(processesPattern, group[1], 1) * idle
+		worker = max(worker, children*idle)
+	}
+	return child, worker
 }
 
 // checkDescriptors compares every process with the most that a process of its role had at the baseline. Connections
@@ -143,17 +181,26 @@ func (s *Server) checkDescriptors() {
 func (s *Server) leakedDescriptors() []string {
 	s.baseLock.Lock()
 	defer s.baseLock.Unlock()
+	processes := sessionProcesses(s.PID())
+	roles := rolesOf(s.PID(), processes)
+	conf, _ := os.ReadFile(s.layout.path("httpd.conf"))
+	kept := map[string]int{}
+	kept[roleChild], kept[roleWorker] = pooled(string(conf), max(1, len(withRole(roles, roleChild))))
+	if s.config.SingleProc {
+		kept[roleParent] = kept[roleChild]
+	}
 	var wrong []string
-	for _, p := range sessionProcesses(s.PID()) {
-		before := s.base[s.role(p)]
-		if p.pid == s.PID() {
+	for _, p := range processes {
+		role := roles[p.pid]
+		before := s.base[role]
+		if role == roleParent {
 			before = s.baseRoot
 		}
 		if before == nil {
 			continue
 		}
-		for _, one := range readDescriptors(p.pid).grown(before) {
-			wrong = append(wrong, fmt.Sprintf("%s %s: %s", s.role(p), p, one))
+		for _, one := range s.descriptorsOf(p, processes, role).grown(before, kept[role]) {
+			wrong = append(wrong, fmt.Sprintf("%s %s: %s", role, p, one))
 		}
 	}
 	return wrong

@@ -26,13 +26,15 @@ type Config struct {
 	ModuleName string   // what LoadModule calls the module: gowsgi_module, or wsgi_module
 	NoModule   bool     // do not load the module under test
 	Module     string   // another file to load as the module under test
-	Children   int      // how many children: 1 when 0 (2 under prefork)
-	Threads    int      // threads of a child; under prefork how many children there may be
+	Children   int      // how many children: 1 when 0 (2 under prefork); how many daemon processes if more than one
+	Threads    int      // threads of a child, and of a daemon process; under prefork how many children there may be
 	LogLevel   string   // "info" when empty
 	ExtraPorts int      // how many more ports to listen on
 	Env        []string // NAME=value, for the server's environment; ${RUN}, ${DATA} and ${APPS} as in Conf
 	SingleProc bool     // run as httpd -X
-	MayCrash   bool     // a child that crashes does not fail the test
+	MayCrash   bool     // a child or a daemon process that crashes does not fail the test
+
+	processes int // Children, as the test said it
 }
 
 // layout is where things are for one server.
@@ -63,6 +65,7 @@ func (c Config) withDefaults() Config {
 	if c.MPM == "" {
 		c.MPM = Event
 	}
+	c.processes = c.Children
 	if c.Children == 0 {
 		c.Children = 1
 		if c.MPM == Prefork {
@@ -119,7 +122,7 @@ func (c Config) render(l *layout) string {
 	line("  AllowOverride None")
 	line("  Require all granted")
 	line("</Directory>")
-	line("%s", c.Mode.Conf)
+	line("%s", c.Mode.render(c))
 	line("%s", c.Conf)
 	return b.String()
 }

@@ -5,9 +5,11 @@
 //
 //   - the error log has a line of level warn or above, or one that is no log line at all, that the test did not declare
 //     with Expect, ExpectTraceback or Allow; or a line that it declared with Expect never came;
-//   - a child process crashed, unless Config.MayCrash;
-//   - a process holds more descriptors than it did after the first response (see Warm);
-//   - a process of the server, or a socket file, is left after the server stopped.
+//   - a child process or a daemon process crashed, unless Config.MayCrash;
+//   - a process holds more descriptors than it did after the first response (see Warm), other than as many connections between
+//     httpd's children and daemon processes as they keep open;
+//   - a process of the server, or a socket file, is left after the server stopped. Daemon processes and their supervisor are
+//     among them, also when their parents are gone.
 //
 // It waits for conditions, never for a time.
 //

@@ -49,8 +49,9 @@ var harmlessLevels = map[string]bool{
 // logging at all.
 func (l Line) Alarming() bool { return !harmlessLevels[l.Level] }
 
-// crashPattern is what httpd's parent says, at level notice, about a child that died of a signal.
-var crashPattern = regexp.MustCompile(`child pid \d+ exit signal`)
+// crashPattern is what httpd's parent says, at level notice, about a child that died of a signal, and what the supervisor says
+// about a daemon process that ended otherwise than it should.
+var crashPattern = regexp.MustCompile(`child pid \d+ exit signal|GWSGI090[238]: `)
 
 // busyPattern is what httpd says once when all its threads have work: a matter of speed, not of right and wrong.
 var busyPattern = regexp.MustCompile(`AH(00161|00286|00484|10159): server (reached MaxRequestWorkers|is within MinSpareThreads)`)
@@ -101,7 +102,7 @@ func (d *declarations) check(lines []Line) []string {
 		switch declared := d.declared(line.Text); {
 		case crashPattern.MatchString(line.Text):
 			if !d.mayCrash && !declared {
-				wrong = append(wrong, "a child crashed: "+line.Text)
+				wrong = append(wrong, "a process crashed: "+line.Text)
 			}
 		case line.Alarming() && !declared:
 			wrong = append(wrong, "not declared: "+line.Text)

@@ -14,6 +14,7 @@ const (
 	statusLine  = stamp + "[core:warn] [pid 7:tid 8] (104)Connection reset by peer: [client 127.0.0.1:4] AH00100: oops"
 	sourceLine  = stamp + "[core:debug] [pid 7:tid 8] mod_x.c(12): AH00101: detail"
 	crashedLine = stamp + "[core:notice] [pid 7:tid 8] AH00052: child pid 9 exit signal Segmentation fault (11)"
+	workerLine  = stamp + "[gowsgi:error] [pid 7:tid 7] GWSGI0902: worker 9 of process group 'x' ended with signal 11"
 	preforkLine = stamp + "[core:crit] [pid 7] AH00102: no thread here"
 )
 
@@ -22,6 +23,7 @@ func TestParseLine(t *testing.T) {
 		{errorLine, "gowsgi", "error", "GWSGI0601: it failed"},
 		{statusLine, "core", "warn", "AH00100: oops"},
 		{sourceLine, "core", "debug", "AH00101: detail"},
+		{workerLine, "gowsgi", "error", "GWSGI0902: worker 9 of process group 'x' ended with signal 11"},
 		{preforkLine, "core", "crit", "AH00102: no thread here"},
 		{"Fatal Python error: oh", "", "", "Fatal Python error: oh"},
 		{stamp + "[x:error] [pid 1:tid 2]     raise Boom", "x", "error", "    raise Boom"},
@@ -55,7 +57,9 @@ func TestCheckLog(t *testing.T) {
 		{name: "one line, two expectations", lines: errorLine,
 			declare: func(d *declarations) { d.expect("GWSGI0601", "it failed") }},
 		{name: "harmless lines may be expected", lines: noticeLine, declare: func(d *declarations) { d.expect("AH00489") }},
-		{name: "crash", lines: crashedLine, want: []string{"a child crashed: " + crashedLine}},
+		{name: "crash", lines: crashedLine, want: []string{"a process crashed: " + crashedLine}},
+		{name: "crash of a daemon process", lines: workerLine, want: []string{"a process crashed: " + workerLine}},
+		{name: "crash of a daemon process that may be", lines: workerLine, declare: func(d *declarations) { d.mayCrash = true }},
 		{name: "crash that may be", lines: crashedLine, declare: func(d *declarations) { d.mayCrash = true }},
 		{name: "crash that is expected", lines: crashedLine, declare: func(d *declarations) { d.expect("exit signal") }},
 	} {

@@ -14,8 +14,8 @@ import (
 
 // process is one line of /proc/<pid>/stat.
 type process struct {
-	pid, ppid, session int
-	comm, state        string
+	pid, ppid, group, session int
+	comm, state               string
 }
 
 func (p process) String() string { return fmt.Sprintf("%d (%s, state %s)", p.pid, p.comm, p.state) }
@@ -35,6 +35,7 @@ func readProcess(pid int) (process, bool) {
 	}
 	p := process{pid: pid, comm: text[open+1 : end], state: fields[0]}
 	p.ppid, _ = strconv.Atoi(fields[1])
+	p.group, _ = strconv.Atoi(fields[2])
 	p.session, _ = strconv.Atoi(fields[3])
 	return p, true
 }
@@ -64,6 +65,63 @@ func sessionProcesses(session int) []process {
 	return found
 }
 
+// isLeader tells whether the process leads a process group.
+func (p process) isLeader() bool { return p.group == p.pid }
+
+// The roles of a server's processes. Of other processes, those that applications start, it is their name.
+const (
+	roleParent     = "parent"
+	roleChild      = "child"
+	roleSupervisor = "supervisor"
+	roleWorker     = "worker"
+)
+
+// rolesOf tells what each process of the server is. The supervisor of the daemon processes, and each of those, leads a process
+// group of its own; httpd's children are in the parent's. A supervisor whose parent died is somebody else's child.
+func rolesOf(parent int, processes []process) map[int]string {
+	roles := map[int]string{}
+	for _, p := range processes {
+		switch {
+		case p.pid == parent:
+			roles[p.pid] = roleParent
+		case p.comm == daemonProgram && p.isLeader() && roles[p.ppid] != roleSupervisor && isSupervisor(p.pid):
+			roles[p.pid] = roleSupervisor
+		case p.ppid == parent && !p.isLeader():
+			roles[p.pid] = roleChild
+		}
+	}
+	for _, p := range processes {
+		switch {
+		case roles[p.pid] != "":
+		case roles[p.ppid] == roleSupervisor && p.isLeader():
+			roles[p.pid] = roleWorker
+		default:
+			roles[p.pid] = "other " + p.comm
+		}
+	}
+	return roles
+}
+
+// withRole are the pids of those that have the role, in order.
+func withRole(roles map[int]string, role string) []int {
+	var pids []int
+	for pid, its := range roles {
+		if its == role {
+			pids = append(pids, pid)
+		}
+	}
+	sort.Ints(pids)
+	return pids
+}
+
+const daemonProgram = "gowsgid"
+
+// isSupervisor tells by its title.
+func isSupervisor(pid int) bool {
+	title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return strings.HasPrefix(string(title), "(wsgi:supervisor)\x00")
+}
+
 // descriptors counts a process's open descriptors by kind: files by their path, sockets by what they are connected to.
 type descriptors map[string]int
 
@@ -79,21 +137,21 @@ func readDescriptors(pid int) descriptors {
 	if err != nil {
 		return nil
 	}
-	tcp := connections(pid)
+	connected := connections(pid)
 	counts := descriptors{}
 	for _, e := range entries {
 		target, err := os.Readlink(filepath.Join(dir, e.Name()))
 		if err == nil {
-			counts[kindOf(target, tcp)]++
+			counts[kindOf(target, connected)]++
 		}
 	}
 	return counts
 }
 
-func kindOf(target string, tcp map[string]bool) string {
+func kindOf(target string, connected map[string]string) string {
 	if m := inodePattern.FindStringSubmatch(target); m != nil {
-		if m[1] == "socket" && tcp[m[2]] {
-			return kindConnection
+		if kind := connected[m[2]]; m[1] == "socket" && kind != "" {
+			return kind
 		}
 		return m[1]
 	}
@@ -103,21 +161,27 @@ func kindOf(target string, tcp map[string]bool) string {
 	return target
 }
 
-const kindConnection = "TCP connection"
+const (
+	kindConnection = "TCP connection"
+	kindLocal      = "UNIX connection" // such as those between httpd's children and daemon processes
+)
 
-// connections are the inodes of the TCP sockets, in the process's network, that do not listen.
-func connections(pid int) map[string]bool {
-	const stateField, inodeField, listening = 3, 9, "0A"
-	found := map[string]bool{}
-	for _, table := range []string{"tcp", "tcp6"} {
+// connections are the inodes of the sockets, in the process's network, that do not listen, with their kind.
+func connections(pid int) map[string]string {
+	found := map[string]string{}
+	collect := func(table, kind string, inodeField int, isOne func(fields []string) bool) {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
 		for i, line := range strings.Split(string(text), "\n") {
 			fields := strings.Fields(line)
-			if i > 0 && len(fields) > inodeField && fields[stateField] != listening {
-				found[fields[inodeField]] = true
+			if i > 0 && len(fields) > inodeField && isOne(fields) {
+				found[fields[inodeField]] = kind
 			}
 		}
 	}
+	connected := func(fields []string) bool { return fields[3] != "0A" }
+	collect("tcp", kindConnection, 9, connected)
+	collect("tcp6", kindConnection, 9, connected)
+	collect("unix", kindLocal, 6, func(fields []string) bool { return fields[4] == "0001" && fields[5] == "03" })
 	return found
 }
 
@@ -129,13 +193,17 @@ var once = map[string]int{
 	"/dev/null":              1, // a library's standard streams
 }
 
-// grown returns what now has more of than before, a sentence for each kind. Connections must all be gone.
-func (now descriptors) grown(before descriptors) []string {
+// grown returns what now has more of than before, a sentence for each kind. Connections to clients must all be gone; so many
+// local ones may be kept open.
+func (now descriptors) grown(before descriptors, pooled int) []string {
 	var wrong []string
 	for kind, n := range now {
 		limit := before[kind] + once[kind]
-		if kind == kindConnection {
+		switch kind {
+		case kindConnection:
 			limit = 0
+		case kindLocal:
+			limit = max(limit, pooled)
 		}
 		if n > limit {
 			wrong = append(wrong, fmt.Sprintf("%s: %d, was %d", kind, n, before[kind]))

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,9 +39,10 @@ type Server struct {
 	failed   bool // it did not start: nothing else is worth checking
 	declared declarations
 
-	baseLock sync.Mutex
-	base     map[string]descriptors // by role; nil before the first response
-	baseRoot descriptors            // the parent's, taken when it was ready
+	baseTaken atomic.Bool
+	baseLock  sync.Mutex
+	base      map[string]descriptors // by role; nil before the first response
+	baseRoot  descriptors            // the parent's, taken when it was ready
 }
 
 // Start runs httpd with the configuration until the test ends.
@@ -205,15 +207,33 @@ func (s *Server) exitState() string {
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
 // Children are the pids of the parent's child processes that are httpd themselves, in order.
-func (s *Server) Children() []int {
-	parent, _ := readProcess(s.PID())
-	var pids []int
-	for _, p := range sessionProcesses(s.PID()) {
-		if p.ppid == s.PID() && p.comm == parent.comm {
-			pids = append(pids, p.pid)
-		}
+func (s *Server) Children() []int { return s.processesOf(roleChild) }
+
+// Supervisors are the pids of the processes that start the daemon processes, in order: one for each generation of httpd's
+// children that is still there.
+func (s *Server) Supervisors() []int { return s.processesOf(roleSupervisor) }
+
+// Supervisor is the pid of the only supervisor; it is waited for.
+func (s *Server) Supervisor() int {
+	s.t.Helper()
+	var found []int
+	Eventually(s.t, func() bool { found = s.Supervisors(); return len(found) == 1 }, "one supervisor")
+	return found[0]
+}
+
+// Workers are the pids of the daemon processes, of all groups and generations, in order.
+func (s *Server) Workers() []int { return s.processesOf(roleWorker) }
+
+// AppProcesses are the pids of the processes that the mode's applications run in.
+func (s *Server) AppProcesses() []int {
+	if s.config.Mode.Daemon {
+		return s.Workers()
 	}
-	return pids
+	return s.Children()
+}
+
+func (s *Server) processesOf(role string) []int {
+	return withRole(rolesOf(s.PID(), sessionProcesses(s.PID())), role)
 }
 
 // Signal sends a signal to the parent.
