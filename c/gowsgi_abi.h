@@ -120,6 +120,49 @@ typedef struct gowsgi_request {
     int status;                  /* out: the HTTP status to answer after GOWSGI_FAILED */
 } gowsgi_request;
 
+/* Flags of a question: what the function may return, and how it is asked. */
+enum {
+    GOWSGI_HOOK_NONE = 1,        /* None */
+    GOWSGI_HOOK_BOOL = 2,        /* True or False; nothing else that is true or false */
+    GOWSGI_HOOK_STR = 4,         /* a str: not empty, characters up to U+00FF, no control characters */
+    GOWSGI_HOOK_BYTES = 8,       /* a bytes object, with the same rules */
+    GOWSGI_HOOK_LIST = 16,       /* an iterable of str and bytes, but neither of these itself */
+    GOWSGI_HOOK_OPTIONAL = 32,   /* the script need not have the function */
+    GOWSGI_HOOK_RELOAD = 64      /* WSGIScriptReloading On */
+};
+
+/* What gowsgi_hook_call() got for an answer. */
+typedef enum gowsgi_answer {
+    GOWSGI_ANSWER_FAILED = 0,    /* none that its flags allow: no script, no function, an exception. The reason is logged */
+    GOWSGI_ANSWER_ABSENT = 1,    /* there is no such function, and GOWSGI_HOOK_OPTIONAL is set */
+    GOWSGI_ANSWER_NONE = 2,
+    GOWSGI_ANSWER_FALSE = 3,
+    GOWSGI_ANSWER_TRUE = 4,
+    GOWSGI_ANSWER_TEXT = 5,      /* gowsgi_hook.answer is the text, NUL-terminated */
+    GOWSGI_ANSWER_LIST = 6       /* gowsgi_hook.answer is packed (gowsgi_packed.h): the texts as names, with empty values */
+} gowsgi_answer;
+
+#define GOWSGI_HOOK_ARGS 2
+
+/* A question to a function of a script that is not an application (WSGIAccessScript and its kin), living for one call of
+ * gowsgi_hook_call(). Bytes become str, and str become bytes, as latin-1: a character is a byte, as in an environ. */
+typedef struct gowsgi_hook {
+    size_t size;                 /* sizeof(gowsgi_hook) of who filled it */
+    const gowsgi_host *host;     /* only its log() is called */
+    void *host_ctx;
+    gowsgi_span environ;         /* packed: the str items of the function's first argument */
+    gowsgi_span script, app_group; /* as in a gowsgi_request */
+    gowsgi_span function;        /* its name; NUL-terminated */
+    gowsgi_span args[GOWSGI_HOOK_ARGS]; /* further arguments: str */
+    size_t arg_count;
+    int64_t script_mtime;        /* as in a gowsgi_request */
+    unsigned flags;              /* GOWSGI_HOOK_* */
+    const char *role;            /* for the log: the directive that names the script */
+    const char *consequence;     /* for the log: what follows from a failure, "access is denied" */
+    char *(*room)(void *host_ctx, size_t len); /* gives memory, which stays the host's, for the answer; called with the GIL */
+    gowsgi_span answer;          /* out: in that memory */
+} gowsgi_hook;
+
 /* A script to load before the first request (WSGIImportScript). Both NUL-terminated. */
 typedef struct gowsgi_import {
     const char *script;
@@ -153,7 +196,7 @@ typedef struct gowsgi_process_config {
 /* What the library was built as; compared by the loader before anything else is called. */
 typedef struct gowsgi_abi_info {
     int abi_version;
-    size_t host_size, request_size, config_size;
+    size_t host_size, request_size, hook_size, config_size;
     uint64_t table_hash;         /* of directives/directives.def and daemon_options.def, see directives/table_hash.h */
     const char *version;         /* GOWSGI_VERSION */
     const char *python;          /* "3.11": the Python it was built for */
@@ -187,6 +230,11 @@ void gowsgi_process_stop(void);
 /* Serves one request on the calling thread, with any signal mask. Enters Go only for what is not ordinary (first use, a
  * changed script, an error). Any number of threads at once; not before gowsgi_process_start() returned 0. */
 gowsgi_outcome gowsgi_request_serve(gowsgi_request *request);
+
+/* Asks a function of a script, on the calling thread, with any signal mask; also from within a host function of a request that the
+ * thread serves. The script is loaded at its first use and when it changed, as one of an application is with
+ * WSGIReloadMechanism Module. Any number of threads at once; not before gowsgi_process_start() returned 0. */
+gowsgi_answer gowsgi_hook_call(gowsgi_hook *hook);
 
 /* Copies the counters. C; any thread. */
 void gowsgi_counters_read(gowsgi_counters *out);

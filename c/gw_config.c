@@ -66,6 +66,7 @@ void *gw_server_config_merge(apr_pool_t *p, void *base, void *add)
     conf->imports = outer->imports;
     conf->daemons = outer->daemons;
     conf->mentions = outer->mentions;
+    conf->has_hook_scripts = outer->has_hook_scripts;
     return conf;
 }
 
@@ -121,6 +122,11 @@ long gw_global_num(server_rec *main_server, gw_directive_id id)
 const char *gw_global_str(server_rec *main_server, gw_directive_id id)
 {
     return str_of(&gw_server_config_of(main_server)->values[id], &gw_directives[id]);
+}
+
+int gw_config_needs_python(server_rec *main_server)
+{
+    return !gw_global_num(main_server, GW_RESTRICT_EMBEDDED) || gw_server_config_of(main_server)->has_hook_scripts;
 }
 
 long gw_daemon_num(const gw_daemon *daemon, gw_option_id id)

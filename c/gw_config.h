@@ -41,7 +41,7 @@ typedef struct gw_mention {
     int line;
 } gw_mention;
 
-/* WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript: what gw_value.ptr of the row points to. */
+/* WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript, WSGIDispatchScript: what gw_value.ptr of the row points to. */
 typedef struct gw_hook_script {
     const char *script, *app_group;
 } gw_hook_script;
@@ -62,6 +62,7 @@ typedef struct gw_server_config {
     apr_array_header_t *imports; /* of gw_import, all servers'; kept in the main server */
     apr_array_header_t *daemons; /* of gw_daemon, all servers'; kept in the main server */
     apr_array_header_t *mentions; /* of gw_mention, all servers'; kept in the main server */
+    int has_hook_scripts;        /* a directive of kind SCRIPT stands anywhere but in a .htaccess; kept in the main server */
 } gw_server_config;
 
 typedef struct gw_dir_config {
@@ -90,8 +91,12 @@ const char *gw_global_str(server_rec *main_server, gw_directive_id id);
 long gw_daemon_num(const gw_daemon *daemon, gw_option_id id);
 const char *gw_daemon_str(const gw_daemon *daemon, gw_option_id id);
 
+/* Whether Apache's own processes run Python: for applications, which WSGIRestrictEmbedded may rule out, or for scripts that are
+ * asked. */
+int gw_config_needs_python(server_rec *main_server);
+
 /* The record in which this reading of the configuration keeps all servers' daemons and imports: the main server's, also when
- * cmd stands in a virtual host. */
+ * cmd stands in a virtual host. NULL while a .htaccess is read. */
 gw_server_config *gw_config_main(const cmd_parms *cmd);
 
 /* The module record in use: gowsgi_module, or wsgi_module when it was loaded under that name. */

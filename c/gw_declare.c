@@ -277,6 +277,7 @@ const char *gw_declare_import(cmd_parms *cmd, const char *args)
 const char *gw_declare_script(cmd_parms *cmd, gw_value *out, const char *args)
 {
     gw_hook_script *script = apr_pcalloc(cmd->pool, sizeof *script);
+    gw_server_config *conf = gw_config_main(cmd);
     const script_option options[] = {
         { .name = "application-group", .allowed = GW_TEMPLATE_GLOBAL | GW_TEMPLATE_SERVER | GW_TEMPLATE_ENV,
           .text = &script->app_group },
@@ -290,6 +291,8 @@ const char *gw_declare_script(cmd_parms *cmd, gw_value *out, const char *args)
         return fault;
     if (!script->app_group)
         script->app_group = "%{GLOBAL}";
+    if (conf)
+        conf->has_hook_scripts = 1;
     out->ptr = script;
     out->set = 1;
     return NULL;

@@ -14,7 +14,7 @@ const char *gw_declare_daemon(cmd_parms *cmd, const char *args);
 /* WSGIImportScript. */
 const char *gw_declare_import(cmd_parms *cmd, const char *args);
 
-/* WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript. */
+/* WSGIAuthUserScript, WSGIAuthGroupScript, WSGIAccessScript, WSGIDispatchScript. */
 const char *gw_declare_script(cmd_parms *cmd, gw_value *out, const char *args);
 
 /* WSGIRestrictProcess. */

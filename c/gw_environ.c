@@ -145,15 +145,15 @@ static void put_user(packer *p, const request_rec *r)
         }
 }
 
-static void put_cgi(packer *p, request_rec *r, const gw_environ_facts *facts)
+static void put_cgi(packer *p, request_rec *r, const char *script_name, const char *path_info)
 {
     const conn_rec *c = r->connection;
 
     PUT(p, "REQUEST_METHOD", r->method);
     PUT(p, "QUERY_STRING", r->args);
     put_request_uri(p, r);
-    PUT(p, "SCRIPT_NAME", facts->script_name);
-    PUT(p, "PATH_INFO", facts->path_info);
+    PUT(p, "SCRIPT_NAME", script_name);
+    PUT(p, "PATH_INFO", path_info);
     PUT(p, "SCRIPT_FILENAME", r->filename);
     PUT(p, "DOCUMENT_ROOT", ap_document_root(r));
     PUT(p, "CONTEXT_PREFIX", ap_context_prefix(r));
@@ -167,7 +167,6 @@ static void put_cgi(packer *p, request_rec *r, const gw_environ_facts *facts)
     PUT(p, "REMOTE_ADDR", r->useragent_ip);
     PUT_NUMBER(p, "REMOTE_PORT", r->useragent_addr->port);
     PUT(p, "REQUEST_SCHEME", ap_http_scheme(r));
-    put_user(p, r);
     if (r->prev) {
         PUT_IF(p, "REDIRECT_URL", r->prev->uri);
         PUT_IF(p, "REDIRECT_QUERY_STRING", r->prev->args);
@@ -199,8 +198,15 @@ static int cgi_pass_auth(const request_rec *r)
     return core->cgi_pass_auth == AP_CGI_PASS_AUTH_ON;
 }
 
+/* Which credentials of the client are shown. */
+typedef enum credentials {
+    CREDENTIALS_NONE,            /* whatever httpd's own directives say */
+    CREDENTIALS_AS_CGI,          /* those that CGIPassAuth allows */
+    CREDENTIALS_AUTHORIZATION    /* and Authorization in any case */
+} credentials;
+
 /* Headers that are not HTTP_<name>, or not always. Returns 1 when the header has been dealt with. */
-static int put_special_header(packer *p, const request_rec *r, const char *name, const char *value, int pass_authorization)
+static int put_special_header(packer *p, const request_rec *r, const char *name, const char *value, credentials shown)
 {
     switch (name[0] | 0x20) {
     case 'c':
@@ -212,16 +218,18 @@ static int put_special_header(packer *p, const request_rec *r, const char *name,
             return 0;
         return 1;
     case 'a':
-        return !ap_cstr_casecmp(name, "Authorization") && !pass_authorization && !cgi_pass_auth(r);
+        return !ap_cstr_casecmp(name, "Authorization") && shown != CREDENTIALS_AUTHORIZATION
+               && (shown == CREDENTIALS_NONE || !cgi_pass_auth(r));
     case 'p':
         /* HTTP_PROXY would direct the HTTP clients of careless programs. */
-        return !ap_cstr_casecmp(name, "Proxy") || (!ap_cstr_casecmp(name, "Proxy-Authorization") && !cgi_pass_auth(r));
+        return !ap_cstr_casecmp(name, "Proxy")
+               || (!ap_cstr_casecmp(name, "Proxy-Authorization") && (shown == CREDENTIALS_NONE || !cgi_pass_auth(r)));
     default:
         return 0;
     }
 }
 
-static void put_headers(packer *p, const request_rec *r, int pass_authorization)
+static void put_headers(packer *p, const request_rec *r, credentials shown)
 {
     static const char prefix[] = "HTTP_";
     const size_t prefix_len = sizeof(prefix) - 1;
@@ -233,7 +241,7 @@ static void put_headers(packer *p, const request_rec *r, int pass_authorization)
         size_t name_len, value_len;
         char *at;
 
-        if (!name || !value || put_special_header(p, r, name, value, pass_authorization))
+        if (!name || !value || put_special_header(p, r, name, value, shown))
             continue;
         name_len = strlen(name);
         value_len = strlen(value);
@@ -261,11 +269,20 @@ static void make_log_ids(request_rec *r)
         ap_run_generate_log_id(r->connection, r, &r->log_id);
 }
 
-static void put_wsgi(packer *p, request_rec *r, const gw_environ_facts *facts, int https)
+static void put_connection(packer *p, request_rec *r)
 {
     const conn_rec *c = r->connection;
 
     make_log_ids(r);
+    PUT(p, "mod_wsgi.listener_host", c->local_addr->hostname);
+    PUT_NUMBER(p, "mod_wsgi.listener_port", c->local_addr->port);
+    PUT_NUMBER(p, "mod_wsgi.server_pid", (unsigned long)getpid());
+    PUT(p, "mod_wsgi.request_id", r->log_id);
+    PUT(p, "mod_wsgi.connection_id", c->log_id);
+}
+
+static void put_wsgi(packer *p, request_rec *r, const gw_environ_facts *facts, int https)
+{
     PUT(p, "mod_wsgi.process_group", facts->process_group);
     PUT(p, "mod_wsgi.application_group", facts->app_group);
     PUT(p, "mod_wsgi.callable_object", facts->callable);
@@ -273,11 +290,7 @@ static void put_wsgi(packer *p, request_rec *r, const gw_environ_facts *facts, i
     PUT(p, "mod_wsgi.handler_script", "");
     PUT(p, "mod_wsgi.script_name", facts->script_name);
     PUT(p, "mod_wsgi.path_info", facts->path_info);
-    PUT(p, "mod_wsgi.listener_host", c->local_addr->hostname);
-    PUT_NUMBER(p, "mod_wsgi.listener_port", c->local_addr->port);
-    PUT_NUMBER(p, "mod_wsgi.server_pid", (unsigned long)getpid());
-    PUT(p, "mod_wsgi.request_id", r->log_id);
-    PUT(p, "mod_wsgi.connection_id", c->log_id);
+    put_connection(p, r);
     PUT(p, "wsgi.url_scheme", https ? "https" : ap_http_scheme(r));
 }
 
@@ -286,8 +299,28 @@ gowsgi_span gw_environ_pack(request_rec *r, const gw_environ_facts *facts, char 
     packer p = { buf, buf, buf + cap, r->pool };
     int https = put_subprocess_env(&p, r);
 
-    put_cgi(&p, r, facts);
-    put_headers(&p, r, facts->pass_authorization);
+    put_cgi(&p, r, facts->script_name, facts->path_info);
+    put_user(&p, r);
+    put_headers(&p, r, facts->pass_authorization ? CREDENTIALS_AUTHORIZATION : CREDENTIALS_AS_CGI);
     put_wsgi(&p, r, facts, https);
+    return (gowsgi_span){ p.start, (size_t)(p.at - p.start) };
+}
+
+gowsgi_span gw_environ_pack_question(request_rec *r, const char *app_group, int with_user, char *buf, size_t cap)
+{
+    packer p = { buf, buf, buf + cap, r->pool };
+    const char *script_name, *path_info;
+
+    gw_environ_split(r, &script_name, &path_info);
+    put_cgi(&p, r, script_name, path_info);
+    if (with_user)
+        put_user(&p, r);
+    PUT(&p, "SERVER_SIGNATURE", ap_psignature("", r));
+    PUT_IF(&p, "REMOTE_HOST", ap_get_useragent_host(r, REMOTE_HOST, NULL));
+    put_headers(&p, r, CREDENTIALS_NONE);
+    PUT(&p, "mod_wsgi.process_group", "");
+    PUT(&p, "mod_wsgi.application_group", app_group);
+    put_connection(&p, r);
+    PUT(&p, "wsgi.url_scheme", ap_http_scheme(r));
     return (gowsgi_span){ p.start, (size_t)(p.at - p.start) };
 }

@@ -33,6 +33,7 @@ static struct {
     int (*process_start)(const gowsgi_process_config *config);
     void (*process_stop)(void);
     gowsgi_outcome (*request_serve)(gowsgi_request *request);
+    gowsgi_answer (*hook_call)(gowsgi_hook *hook);
 } library;
 
 static const struct {
@@ -44,6 +45,7 @@ static const struct {
     { "gowsgi_process_start", (void **)&library.process_start },
     { "gowsgi_process_stop", (void **)&library.process_stop },
     { "gowsgi_request_serve", (void **)&library.request_serve },
+    { "gowsgi_hook_call", (void **)&library.hook_call },
 };
 
 /* Written in child_init only. */
@@ -63,12 +65,24 @@ const char *gw_loader_refusal(void)
 
 gowsgi_outcome gw_loader_serve(gowsgi_request *request)
 {
+    const int before = inside; /* a request of this thread may be waiting for a subrequest */
     gowsgi_outcome outcome;
 
     inside = 1;
     outcome = library.request_serve(request);
-    inside = 0;
+    inside = before;
     return outcome;
+}
+
+gowsgi_answer gw_loader_ask(gowsgi_hook *hook)
+{
+    const int before = inside;
+    gowsgi_answer answer;
+
+    inside = 1;
+    answer = library.hook_call(hook);
+    inside = before;
+    return answer;
 }
 
 void *gw_loader_open_python(const char **error)
@@ -115,11 +129,12 @@ static const char *difference(apr_pool_t *p, const gowsgi_abi_info *info)
     if (strcmp(info->python, GOWSGI_PYTHON) != 0)
         return apr_psprintf(p, "it was built for Python %s and mod_gowsgi.so for Python %s", info->python, GOWSGI_PYTHON);
     if (info->host_size != sizeof(gowsgi_host) || info->request_size != sizeof(gowsgi_request)
-        || info->config_size != sizeof(gowsgi_process_config))
-        return apr_psprintf(p, "its records have another size (host %" APR_SIZE_T_FMT ", request %" APR_SIZE_T_FMT ", config %"
-                            APR_SIZE_T_FMT ") than those of mod_gowsgi.so (%" APR_SIZE_T_FMT ", %" APR_SIZE_T_FMT ", %"
-                            APR_SIZE_T_FMT ")", info->host_size, info->request_size, info->config_size,
-                            sizeof(gowsgi_host), sizeof(gowsgi_request), sizeof(gowsgi_process_config));
+        || info->hook_size != sizeof(gowsgi_hook) || info->config_size != sizeof(gowsgi_process_config))
+        return apr_psprintf(p, "its records have another size (host %" APR_SIZE_T_FMT ", request %" APR_SIZE_T_FMT ", hook %"
+                            APR_SIZE_T_FMT ", config %" APR_SIZE_T_FMT ") than those of mod_gowsgi.so (%" APR_SIZE_T_FMT ", %"
+                            APR_SIZE_T_FMT ", %" APR_SIZE_T_FMT ", %" APR_SIZE_T_FMT ")", info->host_size, info->request_size,
+                            info->hook_size, info->config_size, sizeof(gowsgi_host), sizeof(gowsgi_request), sizeof(gowsgi_hook),
+                            sizeof(gowsgi_process_config));
     if (info->table_hash != gowsgi_table_hash())
         return apr_psprintf(p, "its table of directives (mod_gowsgi %s, %016" APR_UINT64_T_HEX_FMT ") is not that of "
                             "mod_gowsgi.so (mod_gowsgi %s, %016" APR_UINT64_T_HEX_FMT ")", info->version,
@@ -334,8 +349,9 @@ void gw_loader_start(apr_pool_t *pchild, server_rec *main_server)
     const char *error = NULL, *path;
 
     log_server = main_server;
-    if (gw_global_num(main_server, GW_RESTRICT_EMBEDDED)) {
-        refusal = "WSGIRestrictEmbedded is On";
+    if (!gw_config_needs_python(main_server)) {
+        refusal = "WSGIRestrictEmbedded is On, and no script of access control or dispatching is named in httpd's own configuration "
+                  "files, so Apache's processes have not started Python. Name this script there once, or turn WSGIRestrictEmbedded Off";
         return;
     }
     if (!home_is_usable(pchild, main_server))

@@ -20,6 +20,9 @@ const char *gw_loader_refusal(void);
 /* gowsgi_request_serve() of the library. Only while gw_loader_refusal() is NULL. */
 gowsgi_outcome gw_loader_serve(gowsgi_request *request);
 
+/* gowsgi_hook_call() of the library. Only while gw_loader_refusal() is NULL. */
+gowsgi_answer gw_loader_ask(gowsgi_hook *hook);
+
 /* The path of a file that lies beside mod_gowsgi.so. */
 const char *gw_loader_beside(apr_pool_t *p, const char *file);
 

@@ -121,7 +121,7 @@ void gw_preinit_run(server_rec *s)
     const char *problem;
 
     /* With httpd -X there is no child that could inherit anything. */
-    if (gw_global_num(s, GW_LAZY_INITIALIZATION) || gw_global_num(s, GW_RESTRICT_EMBEDDED) || kind == GW_HOME_BAD
+    if (gw_global_num(s, GW_LAZY_INITIALIZATION) || !gw_config_needs_python(s) || kind == GW_HOME_BAD
         || gw_loader_single_process())
         return;
     if (apr_pool_create(&p, NULL) != APR_SUCCESS)

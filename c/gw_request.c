@@ -2,7 +2,6 @@
  * order: may this be run, can its body be accepted, which names does it run under, which process serves it. */
 #include "gw_request.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -10,21 +9,22 @@
 #include "http_main.h"
 #include "http_protocol.h"
 
-#include "../directives/expand.h"
 #include "gw_alias.h"
 #include "gw_config.h"
 #include "gw_daemon.h"
+#include "gw_dispatch.h"
 #include "gw_environ.h"
 #include "gw_host.h"
 #include "gw_loader.h"
 #include "gw_log.h"
+#include "gw_names.h"
+#include "gw_value.h"
 
 /* What a request runs as. The strings live as long as the handler's call. */
 typedef struct gw_identity {
     const char *script_name, *path_info;
     const char *process_group, *app_group, *callable;
-    char *room, *room_end;       /* where an expansion may put its text */
-    char buffer[GW_EXPAND_BUFFER];
+    gw_names names;
 } gw_identity;
 
 /* ---- May it be run ---- */
@@ -87,75 +87,32 @@ static int check_body(request_rec *r)
 
 /* ---- Which names does it run under ---- */
 
-static const char *variable(void *ctx, const char *name)
+/* The dispatch script may choose first, then the alias, then the directive. */
+static int choose(request_rec *r, gw_identity *id, const char *dispatched, const char *option, gw_directive_id directive,
+                  const char **out)
 {
-    const request_rec *r = ctx;
-    const char *value = apr_table_get(r->notes, name);
+    const char *subject = dispatched ? "WSGIDispatchScript:" : gw_directives[directive].name;
+    const char *template = dispatched ? dispatched : option ? option : gw_dir_str(r, directive);
 
-    if (!value)
-        value = apr_table_get(r->subprocess_env, name);
-    return value ? value : getenv(name);
-}
-
-/* The port in the names of groups: that of ServerName, else the one that the request arrived over. Not ap_get_server_port():
- * that believes the Host header, and a client could make us start an interpreter for each of 65535 ports. */
-static unsigned group_port(const request_rec *r)
-{
-    return r->server->port ? r->server->port : r->connection->local_addr->port;
-}
-
-/* Expands the template that a directive, or the alias's option of the same purpose, gave. */
-static int expand(request_rec *r, gw_identity *id, const char *directive, const char *template, const char **out)
-{
-    const gw_expand_source source = {
-        .server_name = r->server->server_hostname,
-        .port = group_port(r),
-        .script_name = id->script_name,
-        .ignore_case = !gw_global_num(ap_server_conf, GW_CASE_SENSITIVITY),
-        .env = variable,
-        .env_ctx = r,
-    };
-    gw_expansion result;
-    gw_expand_status status = gw_expand(template, &source, id->room, (size_t)(id->room_end - id->room), &result);
-
-    *out = result.text;
-    switch (status) {
-    case GW_EXPAND_OK:
-        if (result.text == id->room)
-            id->room += result.len + 1;
-        return OK;
-    case GW_EXPAND_UNDEFINED:
-        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0204: %s %s: the variable %s is defined neither for this request nor in "
-                      "Apache's environment; the request is answered with 500. Set it (SetEnv, SetEnvIf, RewriteRule [E=...])",
-                      directive, template, result.text);
-        break;
-    case GW_EXPAND_INVALID:
-        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0205: %s %s leads to %s, which cannot be expanded; the request is "
-                      "answered with 500. Let the variable hold a name", directive, template, result.text);
-        break;
-    case GW_EXPAND_TOO_LONG:
-        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0206: %s %s makes a name that is too long; the request is answered "
-                      "with 500. Use a shorter name", directive, template);
-        break;
-    }
-    return HTTP_INTERNAL_SERVER_ERROR;
+    return gw_names_expand(&id->names, r, id->script_name, subject, template, "the request is answered with 500", out);
 }
 
 static int identify(request_rec *r, const gw_alias *alias, gw_identity *id)
 {
-    const char *process_group = alias && alias->process_group ? alias->process_group : gw_dir_str(r, GW_PROCESS_GROUP);
-    const char *app_group = alias && alias->app_group ? alias->app_group : gw_dir_str(r, GW_APPLICATION_GROUP);
-    const char *callable = alias && alias->callable ? alias->callable : gw_dir_str(r, GW_CALLABLE_OBJECT);
+    static const gw_alias none;
+    const gw_alias *options = alias ? alias : &none;
+    gw_dispatch chosen;
     int status;
 
-    id->room = id->buffer;
-    id->room_end = id->buffer + sizeof id->buffer;
+    gw_names_init(&id->names);
     gw_environ_split(r, &id->script_name, &id->path_info);
-    status = expand(r, id, "WSGIProcessGroup", process_group, &id->process_group);
+    status = gw_dispatch_ask(r, &chosen);
     if (status == OK)
-        status = expand(r, id, "WSGIApplicationGroup", app_group, &id->app_group);
+        status = choose(r, id, chosen.process_group, options->process_group, GW_PROCESS_GROUP, &id->process_group);
     if (status == OK)
-        status = expand(r, id, "WSGICallableObject", callable, &id->callable);
+        status = choose(r, id, chosen.app_group, options->app_group, GW_APPLICATION_GROUP, &id->app_group);
+    if (status == OK)
+        status = choose(r, id, chosen.callable, options->callable, GW_CALLABLE_OBJECT, &id->callable);
     return status;
 }
 

@@ -12,6 +12,7 @@
 
 #include "gowsgi_abi.h"
 #include "gw_alias.h"
+#include "gw_auth.h"
 #include "gw_config.h"
 #include "gw_group.h"
 #include "gw_home.h"
@@ -68,6 +69,10 @@ static const char *const translate_after[] = { "mod_alias.c", NULL };
 /* These two map every URL that is left, or any that looks like a user's. */
 static const char *const translate_before[] = { "mod_userdir.c", "mod_vhost_alias.c", NULL };
 
+/* What a script says of a host comes after https is known, and before httpd's own rules. */
+static const char *const access_after[] = { "mod_ssl.c", NULL };
+static const char *const access_before[] = { "mod_authz_host.c", "mod_access_compat.c", NULL };
+
 static apr_status_t forget_module(void *unused)
 {
     (void)unused;
@@ -94,6 +99,11 @@ static void register_hooks(apr_pool_t *p, module *record)
     ap_hook_child_init(gw_spawn_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(gw_spawn_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(gw_loader_start, NULL, NULL, APR_HOOK_MIDDLE);
+
+    /* Access control. */
+    ap_hook_optional_fn_retrieve(gw_auth_find_cache, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_access(gw_auth_check_access, access_after, access_before, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    gw_auth_register_providers(p);
 
     /* Requests. */
     ap_hook_translate_name(gw_alias_translate, translate_after, translate_before, APR_HOOK_MIDDLE);

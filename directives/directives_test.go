@@ -20,6 +20,7 @@ var documented = map[string]struct{ contexts, override, def string }{
 	"WSGISocketPrefix":       {"m", "", ""},
 	"WSGIProcessGroup":       {"mvd", "", "%{GLOBAL}"},
 	"WSGIRestrictProcess":    {"mvd", "", ""},
+	"WSGIDispatchScript":     {"mvd", "", ""},
 	"WSGIImportScript":       {"mv", "", ""},
 	"WSGICallableObject":     {"mvdh", "FileInfo", "application"},
 	"WSGIPassAuthorization":  {"mvdh", "FileInfo", "Off"},

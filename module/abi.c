@@ -12,6 +12,7 @@ const gowsgi_abi_info *gowsgi_abi_describe(void)
     info.abi_version = GOWSGI_ABI_VERSION;
     info.host_size = sizeof(gowsgi_host);
     info.request_size = sizeof(gowsgi_request);
+    info.hook_size = sizeof(gowsgi_hook);
     info.config_size = sizeof(gowsgi_process_config);
     info.table_hash = gowsgi_table_hash();
     info.version = GOWSGI_VERSION;

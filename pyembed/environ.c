@@ -87,21 +87,28 @@ static double now(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+PyObject *gwp_environ_pairs(gwp_state *st, gowsgi_span packed)
+{
+    PyObject *env = PyDict_Copy(st->environ);
+    gowsgi_span name, value;
+    int more = 0;
+
+    while (env && (more = gowsgi_packed_next(&packed, &name, &value)) > 0)
+        if (set_item(st, env, name, value) != 0)
+            Py_CLEAR(env);
+    if (env && more < 0) {
+        PyErr_SetString(PyExc_ValueError, "the server handed over a malformed environ");
+        Py_CLEAR(env);
+    }
+    return env;
+}
+
 PyObject *gwp_environ_new(gwp_state *st, const gowsgi_request *req, long thread_id, PyObject *input, PyObject *errors)
 {
-    gowsgi_span rest = req->environ, name, value;
-    PyObject *env = PyDict_Copy(st->environ);
-    int more;
+    PyObject *env = gwp_environ_pairs(st, req->environ);
 
     if (!env)
         return NULL;
-    while ((more = gowsgi_packed_next(&rest, &name, &value)) > 0)
-        if (set_item(st, env, name, value) != 0)
-            goto failed;
-    if (more < 0) {
-        PyErr_SetString(PyExc_ValueError, "the server handed over a malformed environ");
-        goto failed;
-    }
     if (PyDict_SetItem(env, st->s_input, input) != 0 || PyDict_SetItem(env, st->s_errors, errors) != 0 ||
         set_owned(env, st->s_thread_id, PyLong_FromLong(thread_id)) != 0 ||
         set_owned(env, st->s_request_start, PyFloat_FromDouble((double)req->start_time / 1e6)) != 0 ||

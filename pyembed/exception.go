@@ -131,7 +131,17 @@ func logException(r *C.gwp_request, what string) {
 	for _, line := range e.lines {
 		logLine(r, levelErr, line)
 	}
-	if e.needsMainInterpreter() {
+	logSubInterpreterAdvice(r, e)
+}
+
+// logSubInterpreterAdvice says what to do when an extension module does not work where it was imported.
+func logSubInterpreterAdvice(r *C.gwp_request, e exception) {
+	switch {
+	case !e.needsMainInterpreter():
+	case isQuestion(r):
+		logLine(r, levelErr, "GWSGI0507: an extension module does not work in a sub-interpreter: use the script without application-group=, "+
+			"in the main interpreter")
+	default:
 		logLine(r, levelErr, "GWSGI0507: an extension module does not work in a sub-interpreter: set 'WSGIApplicationGroup %{GLOBAL}' for "+
 			"this application, and give it a process of its own if others need the same")
 	}
@@ -150,11 +160,15 @@ func logFailures(r *C.gwp_request) {
 		return
 	}
 	defer C.gwp_leave()
-	what := describe(goString(r.abi.script), goString(r.abi.app_group))
+	what := describeFor(r, goString(r.abi.script), goString(r.abi.app_group))
 	for i := range int(r.failure_count) {
 		f := &r.failures[i]
 		e := formatException(object(f._type), object(f.value), object(f.traceback))
 		f._type, f.value, f.traceback = nil, nil, nil
+		if isQuestion(r) {
+			logHookFailure(r, e, what)
+			continue
+		}
 		logFailure(r, e, what, phaseTexts[f.phase])
 	}
 }
@@ -177,9 +191,6 @@ func logFailure(r *C.gwp_request, e exception, what, where string) {
 		for _, line := range e.lines {
 			logLine(r, levelErr, line)
 		}
-		if e.needsMainInterpreter() {
-			logLine(r, levelErr, "GWSGI0507: an extension module does not work in a sub-interpreter: set 'WSGIApplicationGroup %{GLOBAL}' "+
-				"for this application, and give it a process of its own if others need the same")
-		}
+		logSubInterpreterAdvice(r, e)
 	}
 }

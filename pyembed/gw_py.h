@@ -186,6 +186,8 @@ extern gwp_settings gwp_process;
 
 extern PyType_Spec gwp_input_spec, gwp_log_spec, gwp_start_response_spec, gwp_file_wrapper_spec;
 
+/* A new dict with what each environ of the interpreter has and with packed pairs. NULL with a Python error set. */
+PyObject *gwp_environ_pairs(gwp_state *st, gowsgi_span packed);
 PyObject *gwp_environ_new(gwp_state *st, const gowsgi_request *req, long thread_id, PyObject *input, PyObject *errors);
 
 PyObject *gwp_input_new(gwp_state *st, gwp_request *r);
@@ -224,6 +226,7 @@ typedef struct gwp_failure {
 
 struct gwp_request {
     gowsgi_request *abi;
+    gowsgi_hook *hook;            /* the question that abi stands for, to a script that is no application (hook.c); else NULL */
     gwp_thread *thread;
     pthread_t owner;
     gwp_loaded *loaded;
@@ -257,6 +260,10 @@ void gwp_failure_take(gwp_request *r, gwp_phase phase);
  * the server's at its exit: it ends here, with the status of a SystemExit, 1 after another exception, 0 otherwise. The exception is r's
  * first failure or, with r NULL, the current Python error. With the GIL. */
 void gwp_exit_forked_child(gwp_request *r);
+
+/* Finds the application of a request, with Go's help when it is not in the table: r->loaded and r->interp, held. For a question what
+ * is found may be None, or an object that cannot be called. Returns 0, or the status to answer. */
+int gwp_find_application(gwp_request *r);
 
 /* ---- into Go (serve.c) ---- */
 

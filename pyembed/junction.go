@@ -65,10 +65,10 @@ func goString(s C.gowsgi_span) string {
 // loadApplication puts the request's application into the table. The file is looked at again under the script's lock: another
 // request may have loaded it meanwhile, and what the server saw of the file may be old. r is nil when the process starts.
 func loadApplication(r *C.gwp_request, w wanted) int {
-	what := describe(w.path, w.group)
+	what := describeFor(r, w.path, w.group)
 	in, err := interpreterFor(w.group)
 	if err != nil {
-		logLine(r, levelErr, fmt.Sprintf("GWSGI0402: %s cannot run: %v", what, err))
+		logLine(r, levelErr, faultLine(r, "GWSGI0402", "GWSGI1207", fmt.Sprintf("%s cannot run: %v", what, err)))
 		return http.StatusInternalServerError
 	}
 	s := in.script(w.path)
@@ -92,7 +92,7 @@ func loadApplication(r *C.gwp_request, w wanted) int {
 	}
 	defer release(in)
 	if err := in.enter(); err != nil {
-		logLine(r, levelErr, fmt.Sprintf("GWSGI0402: %s cannot run: %v", what, err))
+		logLine(r, levelErr, faultLine(r, "GWSGI0402", "GWSGI1207", fmt.Sprintf("%s cannot run: %v", what, err)))
 		return http.StatusInternalServerError
 	}
 	defer in.leave()
@@ -121,7 +121,7 @@ func cannotRead(r *C.gwp_request, what string, err error) int {
 	if errors.Is(err, errRaised) {
 		return http.StatusInternalServerError
 	}
-	logLine(r, levelErr, fmt.Sprintf("GWSGI0504: %s cannot be read: %v", what, err))
+	logLine(r, levelErr, faultLine(r, "GWSGI0504", "GWSGI1201", fmt.Sprintf("%s cannot be read: %v", what, err)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return http.StatusNotFound
 	}
@@ -131,12 +131,13 @@ func cannotRead(r *C.gwp_request, what string, err error) int {
 // publish finds the entry point in the module and puts it into the table. With the GIL.
 func (s *script) publish(r *C.gwp_request, in *interpreter, w wanted, what string) int {
 	object := s.module.GetAttrString(w.callable)
-	if object == nil {
+	if isQuestion(r) {
+		object = answerable(object)
+	} else if object == nil {
 		python3.PyErr_Clear()
 		logLine(r, levelErr, fmt.Sprintf("GWSGI0505: %s has no '%s'; WSGICallableObject names the entry point", what, w.callable))
 		return http.StatusInternalServerError
-	}
-	if !python3.PyCallable_Check(object) {
+	} else if !python3.PyCallable_Check(object) {
 		object.DecRef()
 		logLine(r, levelErr, fmt.Sprintf("GWSGI0506: '%s' of %s cannot be called; WSGICallableObject names the entry point",
 			w.callable, what))

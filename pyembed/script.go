@@ -49,7 +49,7 @@ func (s *script) load(r *C.gwp_request, path string, mtime int64, what string) e
 	}
 	code := compile(source, path)
 	if code == nil {
-		logException(r, "GWSGI0501: "+what+" cannot be compiled")
+		logException(r, faultLine(r, "GWSGI0501", "GWSGI1202", what+" cannot be compiled"))
 		return errRaised
 	}
 	defer code.DecRef()
@@ -60,7 +60,7 @@ func (s *script) load(r *C.gwp_request, path string, mtime int64, what string) e
 	}
 	module := execModule(name, code, path)
 	if module == nil {
-		logException(r, "GWSGI0502: "+what+" cannot be loaded: it raised an exception")
+		logException(r, faultLine(r, "GWSGI0502", "GWSGI1203", what+" cannot be loaded: it raised an exception"))
 		return errRaised
 	}
 	stamp := python3.PyLong_FromLongLong(mtime)

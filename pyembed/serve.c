@@ -54,8 +54,7 @@ void gwp_signals_block(void)
     pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
-/* Finds the application, with Go's help when it is not in the table. Returns 0, or the status to answer. */
-static int find_application(gwp_request *r)
+int gwp_find_application(gwp_request *r)
 {
     int status = 0;
 
@@ -128,7 +127,7 @@ static gowsgi_outcome fail(gwp_request *r, int status)
 static gowsgi_outcome serve(gwp_request *r)
 {
     gowsgi_outcome outcome;
-    int status = find_application(r);
+    int status = gwp_find_application(r);
 
     if (status == GWP_LOAD_RETRY)
         return GOWSGI_RETRY;
@@ -151,12 +150,22 @@ static gowsgi_outcome serve(gwp_request *r)
 gowsgi_outcome gowsgi_request_serve(gowsgi_request *request)
 {
     gwp_request r = {.abi = request, .thread = gwp_thread_here(), .owner = pthread_self(), .content_length = -1};
+    gwp_request *around = r.thread->current; /* an application whose response has a subrequest in it */
+    gwp_buffer head = r.thread->head, body = r.thread->body;
     gowsgi_outcome outcome;
 
+    if (around) /* what it is sending is in the thread's buffers */
+        r.thread->head = r.thread->body = (gwp_buffer){NULL, 0, 0};
     r.thread->head.len = 0;
     r.thread->current = &r;
     outcome = serve(&r);
-    r.thread->current = NULL;
+    r.thread->current = around;
+    if (around) {
+        free(r.thread->head.data);
+        free(r.thread->body.data);
+        r.thread->head = head;
+        r.thread->body = body;
+    }
     __atomic_add_fetch(&gwp_requests_served, 1, __ATOMIC_RELAXED);
     return outcome;
 }

@@ -228,7 +228,7 @@ func TestConfigDaemonNamesAreUnique(t *testing.T) {
 func TestConfigHtaccess(t *testing.T) {
 	overrides := map[string][]string{
 		"FileInfo":   {"WSGICallableObject a", "WSGIPassAuthorization On", "WSGIChunkedRequest On", "WSGIScriptReloading Off", "WSGIReloadMechanism Process"},
-		"AuthConfig": {"WSGIAuthUserScript /x", "WSGIAuthGroupScript /x", "WSGIAccessScript /x"},
+		"AuthConfig": {"WSGIAuthUserScript /x", "WSGIAuthGroupScript /x", "WSGIAccessScript " + harness.App(t, "auth/script.py")},
 		"":           {"WSGIApplicationGroup a", "WSGIProcessGroup a", "WSGIRestrictProcess a", "WSGIScriptAlias / /x", "WSGIPythonOptimize 1"},
 	}
 	for override := range overrides {

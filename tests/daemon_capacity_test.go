@@ -35,7 +35,7 @@ func TestDaemonProcesses(t *testing.T) {
 		t.Run(test.options, func(t *testing.T) {
 			s := startWith(t, test.options+" threads=1")
 			assert.Equal(t, test.multiprocess, ask[inside](t, s, "/main/inside").Multiprocess)
-			harness.Eventually(t, func() bool { return logCount(s, `of process group 'options' is ready`) == test.count }, "%d processes", test.count)
+			harness.Eventually(t, func() bool { return timesLogged(s, `of process group 'options' is ready`) == test.count }, "%d processes", test.count)
 			var running []*asked
 			var pids []int
 			for i := range test.count {

@@ -211,7 +211,7 @@ func TestGroupOfUserdir(t *testing.T) {
 			</Directory>`})
 		for _, user := range []string{"ann", "bob"} {
 			for _, script := range []string{"one.wsgi", "two.wsgi"} {
-				copyScript(t, s, "groups/"+script, "users/"+user+"/public_html/wsgi-scripts/"+script)
+				copyApp(t, s, "groups/"+script, "users/"+user+"/public_html/wsgi-scripts/"+script)
 			}
 		}
 		ann1, ann2 := ask[group](t, s, "/~ann/wsgi-scripts/one.wsgi"), ask[group](t, s, "/~ann/wsgi-scripts/two.wsgi/x")

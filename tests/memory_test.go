@@ -23,7 +23,7 @@ func assertNoGrowth(t *testing.T, s *harness.Server, warmUp, requests int, send 
 	t.Helper()
 	send(warmUp)
 	before := map[int]int{}
-	for _, pid := range s.Children() {
+	for _, pid := range append(s.Children(), s.AppProcesses()...) {
 		before[pid] = memoryKB(t, pid, "VmRSS")
 	}
 	send(requests)
@@ -125,7 +125,7 @@ func TestMemoryOfReloads(t *testing.T) {
 				}
 				s.WriteFile("lib/helper.py", "VERSION = ''\n")
 				reload(reloads / 2)
-				pid := s.Children()[0]
+				pid := s.AppProcesses()[0]
 				before := memoryKB(t, pid, "VmRSS")
 				reload(reloads)
 				assert.Less(t, memoryKB(t, pid, "VmRSS")-before, perReload*reloads, "KB")

@@ -125,23 +125,3 @@ func isAlive(pid int) bool {
 	_, state, _ := strings.Cut(string(stat), ") ")
 	return !strings.HasPrefix(state, "Z")
 }
-
-// logCount is how many lines of the log match.
-func logCount(s *harness.Server, pattern string) int {
-	n := 0
-	re := regexp.MustCompile(pattern)
-	for _, line := range harness.ParseLog(s.ErrorLog()) {
-		if re.MatchString(line.Text) {
-			n++
-		}
-	}
-	return n
-}
-
-// copyScript puts a script of tests/apps into the server's own folder.
-func copyScript(t *testing.T, s *harness.Server, app, to string) {
-	t.Helper()
-	text, err := os.ReadFile(harness.App(t, app))
-	require.NoError(t, err)
-	s.WriteFile(to, string(text))
-}

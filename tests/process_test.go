@@ -85,14 +85,14 @@ func TestProcessFork(t *testing.T) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: processConf})
 			assertHello(t, s)
-			before := s.Children()
+			before := s.AppProcesses()
 			for how, status := range map[string]string{"_exit": "7", "sysexit": "7", "return": "0", "terminate": "-15"} {
 				assert.Equal(t, status, s.Get("/main/fork?"+how).Body, how)
 			}
 			s.Expect(`LookupError: in the child`)
 			s.Allow(`^Traceback `, `^  `, `^    `) // the child has no server to log through: it writes to the file itself
 			assert.Equal(t, "1", s.Get("/main/fork?raise").Body)
-			assert.Equal(t, before, s.Children())
+			assert.Equal(t, before, s.AppProcesses())
 			assertHello(t, s)
 		})
 	})
@@ -110,14 +110,14 @@ func TestProcessMultiprocessing(t *testing.T) {
 		for _, path := range []string{"/main/pool?fork", "/main/pool?spawn", "/main/pool?forkserver", "/sub/pool?spawn"} {
 			t.Run(path, func(t *testing.T) {
 				s := harness.Start(t, harness.Config{Mode: mode, Conf: processConf})
-				before := s.Children()
+				before := s.AppProcesses()
 				for range 2 {
 					got := ask[pool](t, s, path)
 					assert.Equal(t, pool{Exit: 0, Numbers: []int{1, 1, 2, 6, 24, 120}, Elsewhere: true}, got)
 				}
 				s.Warm() // multiprocessing keeps a helper process, and its pipes
 				assertHello(t, s)
-				assert.Subset(t, s.Children(), before)
+				assert.Subset(t, s.AppProcesses(), before)
 			})
 		}
 	})
@@ -166,7 +166,7 @@ func TestProcessLibraries(t *testing.T) {
 	})
 }
 
-// An application that crashes takes its child along, and only that: httpd tells the signal, and starts another child.
+// An application that crashes takes its process along, and only that: the log tells the signal, and another one is started.
 func TestProcessCrash(t *testing.T) {
 	t.Parallel()
 	for _, at := range groupPaths {
@@ -174,16 +174,25 @@ func TestProcessCrash(t *testing.T) {
 			harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 				s := harness.Start(t, harness.Config{Mode: mode, Conf: processConf, MayCrash: true})
 				first := s.Get(at + "/crash").Body
-				s.Expect(`exit signal Segmentation fault \(11\)`, `^Fatal Python error: Segmentation fault`)
+				told := `exit signal Segmentation fault \(11\)`
+				if mode.Daemon {
+					told = `GWSGI0902: .* was ended by signal 11`
+					s.Expect(`GWSGI1113: `)
+				}
+				s.Expect(told, `^Fatal Python error: Segmentation fault`)
 				if at == "/main" { // faulthandler shows frames of the main interpreter only
 					s.Expect(`crash.wsgi", line \d+ in application`)
 				}
 				s.Allow(`^Current thread|^Thread |^  |^Extension modules`)
 				conn := s.Dial()
 				conn.Send("GET " + at + "/crash?crash HTTP/1.1\r\nHost: localhost\r\n\r\n")
-				_, err := conn.Receive(http.MethodGet)
-				assert.Error(t, err)
-				s.WaitLog(`exit signal Segmentation fault`)
+				got, err := conn.Receive(http.MethodGet)
+				if mode.Daemon {
+					assert.Equal(t, http.StatusBadGateway, got.Status)
+				} else {
+					assert.Error(t, err)
+				}
+				s.WaitLog(told)
 				s.Client.CloseIdleConnections()
 				assert.NotEqual(t, first, s.Get(at+"/crash").Body, "another process")
 				assertHello(t, s)

@@ -14,6 +14,19 @@ import (
 	"github.com/mod-gowsgi/mod_gowsgi/tests/harness"
 )
 
+// eachStart runs body in each mode; for httpd's own processes, with Python started by each of them and by their parent.
+func eachStart(t *testing.T, body func(t *testing.T, mode harness.Mode, lazy string)) {
+	t.Helper()
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		for _, lazy := range []string{"On", "Off"} {
+			if mode.Daemon && lazy == "Off" {
+				continue // daemon processes have no Python from Apache's parent
+			}
+			t.Run("lazy="+lazy, func(t *testing.T) { body(t, mode, "WSGILazyInitialization "+lazy+"\n") })
+		}
+	})
+}
+
 // Directories come at the end of sys.path, in the order given, each with what its .pth files name.
 func TestPythonPath(t *testing.T) {
 	dir := publicDir(t)
@@ -24,17 +37,15 @@ func TestPythonPath(t *testing.T) {
 	writeFile(t, dir+"/b with space/found_b.py", "value = 'b'\n")
 	writeFile(t, dir+"/b with space/found_twice.py", "value = 'b'\n")
 	writeFile(t, dir+"/b with space/json.py", "raise ImportError('not instead of the standard library')\n")
-	for _, lazy := range []string{"On", "Off"} {
-		t.Run("lazy="+lazy, func(t *testing.T) {
-			s := harness.Start(t, harness.Config{Env: []string{"PYTHONPATH=" + dir + "/env"}, Conf: fmt.Sprintf(
-				"WSGILazyInitialization %s\nWSGIPythonPath \"%s/a:%s/b with space\"\n%s", lazy, dir, dir, factsConf)})
-			for _, path := range []string{"/facts", "/sub"} {
-				got := ask[pythonFacts](t, s, path+"?found_a,found_b,found_egg,found_twice")
-				assert.Equal(t, map[string]string{"found_a": "a", "found_b": "b", "found_egg": "egg", "found_twice": "a"}, got.Values)
-				assert.Equal(t, []string{dir + "/a", dir + "/a/egg.zip", dir + "/b with space"}, got.Path[len(got.Path)-3:], path)
-			}
-		})
-	}
+	eachStart(t, func(t *testing.T, mode harness.Mode, conf string) {
+		mode = mode.PythonPath(dir + "/a:" + dir + "/b with space")
+		s := harness.Start(t, harness.Config{Mode: mode, Env: []string{"PYTHONPATH=" + dir + "/env"}, Conf: conf + factsConf})
+		for _, path := range []string{"/facts", "/sub"} {
+			got := ask[pythonFacts](t, s, path+"?found_a,found_b,found_egg,found_twice")
+			assert.Equal(t, map[string]string{"found_a": "a", "found_b": "b", "found_egg": "egg", "found_twice": "a"}, got.Values)
+			assert.Equal(t, []string{dir + "/a", dir + "/a/egg.zip", dir + "/b with space"}, got.Path[len(got.Path)-3:], path)
+		}
+	})
 }
 
 // PYTHONPATH of the server's environment is not overridden by the directive.
@@ -42,23 +53,26 @@ func TestPythonPathKeepsEnvironment(t *testing.T) {
 	dir := publicDir(t)
 	writeFile(t, dir+"/env/found_env.py", "value = 'env'\n")
 	writeFile(t, dir+"/conf/found_conf.py", "value = 'conf'\n")
-	s := harness.Start(t, harness.Config{Env: []string{"PYTHONPATH=" + dir + "/env"},
-		Conf: "WSGIPythonPath " + dir + "/conf\n" + factsConf})
-	got := ask[pythonFacts](t, s, "/facts?found_env,found_conf")
-	assert.Less(t, slices.Index(got.Path, dir+"/env"), slices.Index(got.Path, dir+"/conf"))
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		s := harness.Start(t, harness.Config{Mode: mode.PythonPath(dir + "/conf"), Env: []string{"PYTHONPATH=" + dir + "/env"}, Conf: factsConf})
+		got := ask[pythonFacts](t, s, "/facts?found_env,found_conf")
+		assert.Less(t, slices.Index(got.Path, dir+"/env"), slices.Index(got.Path, dir+"/conf"))
+	})
 }
 
 func TestPythonEggs(t *testing.T) {
-	s := harness.Start(t, harness.Config{Conf: "WSGIPythonEggs ${DATA}\n" + factsConf})
-	assert.Equal(t, s.Path("data"), ask[pythonFacts](t, s, "/facts").Eggs)
-	assert.Equal(t, s.Path("data"), ask[pythonFacts](t, s, "/sub").Eggs)
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		s := harness.Start(t, harness.Config{Mode: mode.PythonEggs("${DATA}"), Conf: factsConf})
+		assert.Equal(t, s.Path("data"), ask[pythonFacts](t, s, "/facts").Eggs)
+		assert.Equal(t, s.Path("data"), ask[pythonFacts](t, s, "/sub").Eggs)
+	})
 }
 
 func TestPythonOptimize(t *testing.T) {
 	for level := range 3 {
-		for _, lazy := range []string{"On", "Off"} {
-			t.Run(fmt.Sprintf("%d lazy=%s", level, lazy), func(t *testing.T) {
-				s := harness.Start(t, harness.Config{Conf: fmt.Sprintf("WSGILazyInitialization %s\nWSGIPythonOptimize %d\n%s", lazy, level, factsConf)})
+		t.Run(fmt.Sprint(level), func(t *testing.T) {
+			eachStart(t, func(t *testing.T, mode harness.Mode, conf string) {
+				s := harness.Start(t, harness.Config{Mode: mode, Conf: fmt.Sprintf("%sWSGIPythonOptimize %d\n%s", conf, level, factsConf)})
 				for _, path := range []string{"/facts", "/sub"} {
 					got := ask[pythonFacts](t, s, path)
 					assert.Equal(t, level, got.Optimize)
@@ -66,7 +80,7 @@ func TestPythonOptimize(t *testing.T) {
 					assert.Equal(t, level < 2, got.Docstring != nil, "docstrings")
 				}
 			})
-		}
+		})
 	}
 }
 
@@ -79,18 +93,15 @@ func TestPythonExecutable(t *testing.T) {
 	require.NoError(t, os.MkdirAll(dir+"/lib", 0o755))
 	library := filepath.Join("lib", "python"+python.Version)
 	require.NoError(t, os.Symlink(filepath.Join(python.Prefix, library), filepath.Join(dir, library)))
-	for _, lazy := range []string{"On", "Off"} {
-		t.Run("lazy="+lazy, func(t *testing.T) {
-			s := harness.Start(t, harness.Config{Conf: fmt.Sprintf(
-				"WSGILazyInitialization %s\nWSGIPythonExecutable %s/bin/python3\n%s", lazy, dir, factsConf)})
-			got := ask[pythonFacts](t, s, "/facts")
-			assert.Equal(t, dir, got.Prefix)
-			assert.Equal(t, dir+"/bin/python3", got.Executable)
-			for _, place := range got.Path {
-				assert.False(t, strings.HasPrefix(place, python.Prefix+"/lib/python"), "%s", place)
-			}
-		})
-	}
+	eachStart(t, func(t *testing.T, mode harness.Mode, conf string) {
+		s := harness.Start(t, harness.Config{Mode: mode, Conf: fmt.Sprintf("%sWSGIPythonExecutable %s/bin/python3\n%s", conf, dir, factsConf)})
+		got := ask[pythonFacts](t, s, "/facts")
+		assert.Equal(t, dir, got.Prefix)
+		assert.Equal(t, dir+"/bin/python3", got.Executable)
+		for _, place := range got.Path {
+			assert.False(t, strings.HasPrefix(place, python.Prefix+"/lib/python"), "%s", place)
+		}
+	})
 }
 
 // Off: the parent starts Python before it forks, keeps it over restarts, and does not grow by that.

@@ -152,7 +152,7 @@ func TestPythonHomeThatIsWrong(t *testing.T) {
 			s := harness.Start(t, conf)
 			s.Expect(complaint+".*"+problem+".* needs Python "+builtFor(t)+`\.`, "GWSGI0208: ")
 			assertNoPython(t, s)
-			assert.Equal(t, 1, logCount(s, "GWSGI0801: "), "said once")
+			assert.Equal(t, 1, timesLogged(s, "GWSGI0801: "), "said once")
 		})
 	}
 }
@@ -182,7 +182,7 @@ func TestPythonHomeOutOfReach(t *testing.T) {
 	s := harness.Start(t, harness.Config{Children: 2, Conf: "WSGIPythonHome " + venv + "\n" + helloConf})
 	s.Expect("GWSGI0802: WSGIPythonHome "+venv+" cannot be used by Apache's user", "GWSGI0208: ")
 	assertNoPython(t, s)
-	assert.Equal(t, 1, logCount(s, "GWSGI0802: "), "said once for all children")
+	assert.Equal(t, 1, timesLogged(s, "GWSGI0802: "), "said once for all children")
 }
 
 // Another Python that is installed here: its virtual environment is refused with both versions, not crashed into.

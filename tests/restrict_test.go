@@ -53,30 +53,38 @@ func TestRestrictOff(t *testing.T) {
 
 // Scripts that are imported at start run on Python's main thread, so they may register handlers.
 func TestRestrictSignalOffInImportScript(t *testing.T) {
-	harness.EachMPM(t, func(t *testing.T, mpm string) {
-		s := harness.Start(t, harness.Config{MPM: mpm, Conf: `
-			WSGIRestrictSignal Off
-			WSGIImportScript "${APPS}/imports/handler.wsgi" process-group=%{GLOBAL} application-group=%{GLOBAL}
-			WSGIScriptAlias /count "${APPS}/imports/handler.wsgi" application-group=%{GLOBAL}`})
-		assert.Equal(t, "0", s.Get("/count").Body)
-		s.Graceful()
-		assert.Equal(t, "0", s.Get("/count").Body)
-		s.Restart()
-		assert.Equal(t, "0", s.Get("/count").Body)
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		harness.EachMPM(t, func(t *testing.T, mpm string) {
+			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: `
+				WSGIRestrictSignal Off
+				WSGIImportScript "${APPS}/imports/handler.wsgi" application-group=%{GLOBAL} process-group=` + mode.ProcessGroup() + `
+				WSGIScriptAlias /count "${APPS}/imports/handler.wsgi" application-group=%{GLOBAL}`})
+			assert.Equal(t, "0", s.Get("/count").Body)
+			s.Graceful()
+			assert.Equal(t, "0", s.Get("/count").Body)
+			s.Restart()
+			assert.Equal(t, "0", s.Get("/count").Body)
+		})
 	})
 }
 
 // On: there is no Python in Apache's own processes, and it says what to do.
 func TestRestrictEmbedded(t *testing.T) {
-	harness.EachMPM(t, func(t *testing.T, mpm string) {
-		s := harness.Start(t, harness.Config{MPM: mpm, Conf: helloConf + "\nWSGIRestrictEmbedded On"})
-		s.Expect(`GWSGI0207: .*/hello.wsgi is not run in Apache's own processes: WSGIRestrictEmbedded is On`)
-		assert.Equal(t, http.StatusInternalServerError, s.Get("/hello").Status)
-		assert.Equal(t, "static\n", s.Get("/").Body)
-		for _, pid := range append(s.Children(), s.PID()) {
-			assert.False(t, hasLoaded(t, pid, "libpython"))
-			assert.False(t, hasLoaded(t, pid, "libgowsgi.so"))
-		}
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		harness.EachMPM(t, func(t *testing.T, mpm string) {
+			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: helloConf + "\nWSGIRestrictEmbedded On"})
+			if mode.Daemon {
+				assertHello(t, s)
+			} else {
+				s.Expect(`GWSGI0207: .*/hello.wsgi is not run in Apache's own processes: WSGIRestrictEmbedded is On`)
+				assert.Equal(t, http.StatusInternalServerError, s.Get("/hello").Status)
+			}
+			assert.Equal(t, "static\n", s.Get("/").Body)
+			for _, pid := range append(s.Children(), s.PID()) {
+				assert.False(t, hasLoaded(t, pid, "libpython"))
+				assert.False(t, hasLoaded(t, pid, "libgowsgi.so"))
+			}
+		})
 	})
 }
 
@@ -88,8 +96,8 @@ func TestCaseSensitivityOff(t *testing.T) {
 				s := harness.Start(t, harness.Config{Mode: mode, Conf: "WSGICaseSensitivity " + sensitive + `
 					WSGIScriptAlias /apps/ "${RUN}/apps/"`})
 				// On this file system they are two files; so the group and the module's name are what shows.
-				copyScript(t, s, "groups/one.wsgi", "apps/one.wsgi")
-				copyScript(t, s, "groups/one.wsgi", "apps/ONE.wsgi")
+				copyApp(t, s, "groups/one.wsgi", "apps/one.wsgi")
+				copyApp(t, s, "groups/one.wsgi", "apps/ONE.wsgi")
 				lower, upper := ask[group](t, s, "/apps/one.wsgi"), ask[group](t, s, "/apps/ONE.wsgi")
 				if sensitive == "Off" {
 					assert.Equal(t, lower.Group, upper.Group)

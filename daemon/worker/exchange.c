@@ -186,7 +186,7 @@ static int receive(gwd_exchange *x, wire_frame *frame, char *dest, size_t cap)
         if (got < WIRE_HEAD)
             continue;
         if (wire_get_head(head, frame) != 0 || frame->length > cap)
-            break;
+            return unexpected(x);
         whole = WIRE_HEAD + frame->length;
     }
     return got == whole ? 0 : unexpected(x);

@@ -102,22 +102,31 @@ func (s *Server) takeBaseline() {
 	roles := rolesOf(s.PID(), processes)
 	for _, p := range processes {
 		role := roles[p.pid]
-		if role == roleWorker && !s.isReady(p.pid) {
-			continue
+		own := s.descriptorsOf(p, processes, role)
+		if now, found := readProcess(p.pid); !found || now.exiting || role == roleWorker && !s.isReady(p.pid) {
+			continue // it has closed some already, or not yet opened all
 		}
 		if base[role] == nil {
 			base[role] = descriptors{}
 		}
-		base[role].atLeast(s.descriptorsOf(p, processes, role))
+		base[role].atLeast(own)
 	}
 	s.baseLock.Lock()
 	s.base = base
 	s.baseLock.Unlock()
 }
 
-// isReady tells whether a daemon process has begun to serve, by what the supervisor logs of it.
+// isReady tells whether a daemon process has begun to serve, by what the supervisor logs of it, to the log of the process's
+// virtual host if it has one.
 func (s *Server) isReady(pid int) bool {
-	return regexp.MustCompile(fmt.Sprintf(`\] worker %d of process group '.*' is ready`, pid)).MatchString(s.ErrorLog())
+	line := regexp.MustCompile(fmt.Sprintf(`\] worker %d of process group '.*' is ready`, pid))
+	logs, _ := filepath.Glob(s.Path("*.log"))
+	for _, log := range logs {
+		if text, err := os.ReadFile(log); err == nil && line.Match(text) {
+			return true
+		}
+	}
+	return false
 }
 
 // descriptorsOf are a process's own: those of a supervisor without what it has for each of its daemon processes, which is its
@@ -143,8 +152,8 @@ var (
 )
 
 // pooled is how many connections to daemon processes a child may keep open with this configuration, and how many a daemon
-// process may have from so many children. A child keeps some for each thread of a daemon process, or at least four; and each
-// daemon process may have a replacement beside it.
+// process may have from so many children. A child keeps some for each thread of a daemon process, or at least four; and has
+// room for a replacement of each of those, and for two more.
 func pooled(conf string, children int) (child, worker int) {
 	number := func(pattern *regexp.Regexp, options string, otherwise int) int {
 		if m := pattern.FindStringSubmatch(options); m != nil {
@@ -154,7 +163,7 @@ func pooled(conf string, children int) (child, worker int) {
 	}
 	for _, group := range groupPattern.FindAllStringSubmatch(conf, -1) {
 		idle := max(number(threadsPattern, group[1], 15), 4)
-		child += 2 * number(processesPattern, group[1], 1) * idle
+		child += (2*number(processesPattern, group[1], 1) + 2) * idle
 		worker = max(worker, children*idle)
 	}
 	return child, worker

@@ -16,6 +16,7 @@ import (
 type process struct {
 	pid, ppid, group, session int
 	comm, state               string
+	exiting                   bool
 }
 
 func (p process) String() string { return fmt.Sprintf("%d (%s, state %s)", p.pid, p.comm, p.state) }
@@ -30,13 +31,16 @@ func readProcess(pid int) (process, bool) {
 	text := string(stat)
 	open, end := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
 	fields := strings.Fields(text[end+1:])
-	if open < 0 || end < open || len(fields) < 4 {
+	if open < 0 || end < open || len(fields) < 7 {
 		return process{}, false
 	}
 	p := process{pid: pid, comm: text[open+1 : end], state: fields[0]}
 	p.ppid, _ = strconv.Atoi(fields[1])
 	p.group, _ = strconv.Atoi(fields[2])
 	p.session, _ = strconv.Atoi(fields[3])
+	const exiting = 0x4 // the kernel's PF_EXITING
+	flags, _ := strconv.Atoi(fields[6])
+	p.exiting = flags&exiting != 0
 	return p, true
 }
 

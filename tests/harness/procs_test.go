@@ -73,6 +73,6 @@ func TestRolesOf(t *testing.T) {
 
 func TestPooled(t *testing.T) {
 	children, worker := pooled("WSGIDaemonProcess a threads=3 processes=2\n# WSGIDaemonProcess b\n  WSGIDaemonProcess c user=x\n", 5)
-	assert.Equal(t, 2*2*4+2*1*15, children)
+	assert.Equal(t, 6*4+4*15, children)
 	assert.Equal(t, 5*15, worker)
 }

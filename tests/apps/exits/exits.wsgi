@@ -28,7 +28,7 @@ def forever():
 
 
 atexit.register(at_exit)
-threading.Thread(target=work).start()
+threading.Thread(target=work, daemon=False).start()  # else it would be what the thread is that loads this
 
 
 def application(environ, start_response):

@@ -1,0 +1,1 @@
+def allow_access(environ, host) return True

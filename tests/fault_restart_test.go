@@ -1,0 +1,150 @@
+package tests
+
+import (
+	"fmt"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mod-gowsgi/mod_gowsgi/tests/harness"
+)
+
+// stoppedUnderLoad is what the threaded MPMs may bring about when they are told to stop at once and have requests: the child's main
+// thread closes the sockets of its workers, one of which may just be freeing its own. It happens without our module, too.
+const stoppedUnderLoad = `AH0005[12]: child pid \d+ exit signal Segmentation fault`
+
+// cutOff are the lines about requests that lost their process when all of them were made to end.
+const cutOff = `GWSGI111[23]: `
+
+// restartedFaults starts a server for a test of restarts, and its load.
+func restartedFaults(t *testing.T, mpm string, clients int) (*harness.Server, *load) {
+	s := harness.Start(t, harness.Config{MPM: mpm, Children: 2, Threads: 32, Conf: faultConf("processes=2 threads=10 connect-timeout=5")})
+	assertHello(t, s)
+	l := startLoad(s, clients, "/hello?")
+	l.await(t, 50)
+	return s, l
+}
+
+// clientsOf is how many clients hammer: each is a process of prefork's.
+var clientsOf = map[string]int{harness.Event: 50, harness.Worker: 30, harness.Prefork: 15}
+
+// apachectl graceful, many times under load: no request fails, those that run end, and nothing is left of what was before.
+func TestFaultGracefulRestarts(t *testing.T) {
+	t.Parallel()
+	for mpm, times := range map[string]int{harness.Event: 20, harness.Worker: 4, harness.Prefork: 4} {
+		t.Run(mpm, func(t *testing.T) {
+			s, l := restartedFaults(t, mpm, clientsOf[mpm])
+			defer l.stop()
+			turn := 0
+			restart := func() {
+				turn++
+				name := fmt.Sprint("turn", turn)
+				slow, pid := enter(t, s, name)
+				s.Graceful()
+				l.await(t, 20)
+				assert.False(t, slow.isDone())
+				openGate(t, s, name)
+				assert.Contains(t, slow.wait(t).Body, fmt.Sprint(pid, " "), "the process that began a request ends it")
+			}
+			assertParentDoesNotGrow(t, s, times-settling, restart, func() {})
+			awaitOnly(t, s, 2)
+			assertNoFailure(t, l.stop())
+			s.Warm("/hello")
+		})
+	}
+}
+
+// apachectl stop and apachectl restart under load end all processes at once; after a restart, there are new ones.
+func TestFaultHardRestarts(t *testing.T) {
+	t.Parallel()
+	for mpm, times := range map[string]int{harness.Event: 5, harness.Worker: 2, harness.Prefork: 2} {
+		t.Run(mpm, func(t *testing.T) {
+			s, l := restartedFaults(t, mpm, clientsOf[mpm])
+			defer l.stop()
+			s.Allow(stoppedUnderLoad)
+			for range times {
+				before := append(s.Workers(), s.Supervisor())
+				s.Restart()
+				for _, pid := range before {
+					assert.False(t, isAlive(pid), "process %d of the generation before", pid)
+				}
+				l.await(t, 20)
+				awaitOnly(t, s, 2)
+			}
+			s.Signal(syscall.SIGTERM)
+			awaitNothing(t, s)
+			for _, o := range failures(l.stop()) {
+				assert.True(t, o.err != nil && tolerateClosed(o.err) || o.status == http.StatusServiceUnavailable, "%s", o)
+			}
+			s.Stop()
+		})
+	}
+}
+
+// apachectl graceful-stop ends when the requests that run have ended.
+func TestFaultGracefulStop(t *testing.T) {
+	t.Parallel()
+	harness.EachMPM(t, func(t *testing.T, mpm string) {
+		s, l := restartedFaults(t, mpm, clientsOf[mpm])
+		defer l.stop()
+		slow, pid := enter(t, s, "slow")
+		s.Signal(syscall.SIGWINCH)
+		harness.Eventually(t, func() bool { return len(failures(l.so())) > 0 }, "httpd takes no more connections")
+		l.stop()
+		for _, o := range failures(l.so()) {
+			assert.True(t, o.err != nil && tolerateClosed(o.err), "%s", o)
+		}
+		assert.False(t, slow.isDone())
+		openGate(t, s, "")
+		assert.Contains(t, slow.wait(t).Body, fmt.Sprint(pid, " "))
+		awaitNothing(t, s)
+		s.GracefulStop()
+	})
+}
+
+// The parent is killed: its supervisor and all daemon processes end by themselves, at once.
+func TestFaultParentKilled(t *testing.T) {
+	t.Parallel()
+	harness.EachMPM(t, func(t *testing.T, mpm string) {
+		s, l := restartedFaults(t, mpm, 10)
+		t.Cleanup(func() { l.stop() }) // when httpd's children are gone, too: they answer 503 for as long as they live
+		s.Allow(cutOff)
+		began := time.Now()
+		s.Kill()
+		awaitNothing(t, s)
+		assert.Less(t, time.Since(began), 10*time.Second)
+	})
+}
+
+// The supervisor is killed: its processes end, it is back by itself, with new ones, and no request fails but those that ran.
+func TestFaultSupervisorKilled(t *testing.T) {
+	t.Parallel()
+	harness.EachMPM(t, func(t *testing.T, mpm string) {
+		s, l := restartedFaults(t, mpm, clientsOf[mpm])
+		s.Allow(`GWSGI1113: `)
+		s.Expect(`GWSGI1102: `)
+		fastest := time.Hour
+		for round := range 3 {
+			slow, _ := enter(t, s, fmt.Sprint("slow", round))
+			supervisor, before := s.Supervisor(), s.Workers()
+			killed := time.Now()
+			kill(t, supervisor)
+			assert.Equal(t, http.StatusBadGateway, slow.wait(t).Status, "a request that ran")
+			fastest = min(fastest, time.Since(killed))
+			l.await(t, 50)
+			awaitWorkers(t, s, 2, before...)
+			awaitOnly(t, s, 2)
+			assert.NotEqual(t, supervisor, s.Supervisor())
+		}
+		assert.Less(t, fastest, 900*time.Millisecond, "the answer to it waits for nothing")
+		failed := failures(l.stop())
+		for _, o := range failed {
+			assert.Equal(t, http.StatusBadGateway, o.status, "%s", o)
+		}
+		assert.LessOrEqual(t, len(failed), 3*2*10, "as many as the processes had threads")
+		assert.Len(t, found(s, `GWSGI1113: .*because the supervisor of the daemon process groups ended`), len(failed)+3)
+	})
+}
