@@ -52,6 +52,7 @@ func where(t *testing.T, s *harness.Server, host, path string) (int, map[string]
 }
 
 func TestAlias(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: aliasConf})
 		for _, test := range []struct{ host, path, script, info string }{
@@ -82,6 +83,7 @@ func TestAlias(t *testing.T) {
 }
 
 func TestAliasDoesNotMatch(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: aliasConf})
 		for _, path := range []string{"/application", "/slash", "/APP", "/x/app", "/match/"} {
@@ -96,6 +98,7 @@ func TestAliasDoesNotMatch(t *testing.T) {
 
 // The options of an alias count more than the directives of the same purpose.
 func TestAliasOptions(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: aliasConf})
 		status, environ := where(t, s, "localhost", "/options")

@@ -27,6 +27,7 @@ func assertSilent(t *testing.T, conn *harness.Conn) {
 
 // A client that asks whether to send its body is told to go on when the application reads, and not before.
 func TestBodyContinue(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		began, proceed := newMarker(t, s, "began"), newMarker(t, s, "go")
@@ -47,6 +48,7 @@ func TestBodyContinue(t *testing.T) {
 
 // An application that answers without reading saves the client from sending.
 func TestBodyContinueNotSent(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		began := newMarker(t, s, "began")
@@ -61,6 +63,7 @@ func TestBodyContinueNotSent(t *testing.T) {
 
 // A client that leaves in the middle of its body: the application sees an OSError, and the log stays quiet.
 func TestBodyClientGone(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		told := newMarker(t, s, "told")
@@ -79,6 +82,7 @@ func TestBodyClientGone(t *testing.T) {
 
 // A client that resets its connection is a client that leaves.
 func TestBodyClientResets(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		conn := s.Dial()
@@ -94,6 +98,7 @@ func TestBodyClientResets(t *testing.T) {
 // A body that the application does not read is in nobody's way: a large response gets out while a large body comes in, and the
 // connection serves the next request.
 func TestBodyUnread(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		conn := s.Dial()
@@ -116,6 +121,7 @@ func TestBodyUnread(t *testing.T) {
 
 // Requests that come at once are answered in order, whatever their applications do with the bodies.
 func TestBodyPipelining(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		conn := s.Dial()
@@ -141,6 +147,7 @@ func TestBodyPipelining(t *testing.T) {
 
 // A request that has no body reads as an empty one at once, on a connection that stays open.
 func TestBodyAbsent(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		conn := s.Dial()

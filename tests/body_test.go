@@ -50,6 +50,7 @@ func assertCalls(t *testing.T, s *harness.Server, calls, body string) {
 }
 
 func TestBodyReadsLikeAFile(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		long := strings.Repeat(strings.Repeat("a line of text, ", 20)+"\n", 2000)
@@ -68,6 +69,7 @@ func TestBodyReadsLikeAFile(t *testing.T) {
 }
 
 func TestBodyRandomCalls(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		seed := rand.Uint64()
@@ -92,6 +94,7 @@ func TestBodyRandomCalls(t *testing.T) {
 }
 
 func TestBodyWrongCalls(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		wrong := "TypeError TypeError TypeError TypeError OverflowError b'' None"
@@ -102,6 +105,7 @@ func TestBodyWrongCalls(t *testing.T) {
 }
 
 func TestBodyUpload(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		upload := func(size int) (peak int) {
@@ -120,6 +124,7 @@ func TestBodyUpload(t *testing.T) {
 
 // What the client has not sent yet is waited for; what it has sent is there for the application, which may answer meanwhile.
 func TestBodyConversation(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		conn := s.Dial()
@@ -152,6 +157,7 @@ func TestBodyConversation(t *testing.T) {
 }
 
 func TestBodyOfPiecesArrivesWhole(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf})
 		conn := s.Dial()

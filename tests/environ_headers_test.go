@@ -14,6 +14,7 @@ import (
 // What a client may name is what its header can only mean: X_Forwarded_For cannot pass for X-Forwarded-For, and Proxy does not
 // become the HTTP_PROXY that HTTP clients obey.
 func TestEnvironHeaderNames(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := environConf + "HttpProtocolOptions Unsafe\n"
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: conf})
@@ -44,6 +45,7 @@ func TestEnvironHeaderNames(t *testing.T) {
 
 // httpd joins a repeated header with ", ", Cookie too, as it does for CGI.
 func TestEnvironRepeatedHeaders(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf})
 		e := askEnviron(t, s, "/env", "X-Many: a", "Accept: text/html", "x-many: b", "Accept: */*")
@@ -54,6 +56,7 @@ func TestEnvironRepeatedHeaders(t *testing.T) {
 
 // Many and long headers go beyond any buffer of fixed size.
 func TestEnvironLargeHeaders(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf})
 		long := strings.Repeat("0123456789abcdef", 490)
@@ -70,6 +73,7 @@ func TestEnvironLargeHeaders(t *testing.T) {
 }
 
 func TestEnvironVariables(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := environConf + `
 SetEnv FROM_SETENV "set env"
@@ -105,6 +109,7 @@ RewriteRule /rewritten - [E=FROM_REWRITE:%{REQUEST_METHOD}]
 
 // HTTPS is not passed on: it is what wsgi.url_scheme says.
 func TestEnvironHTTPSVariable(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := environConf + `
 SetEnvIf X-Said (.+) HTTPS=$1
@@ -122,6 +127,7 @@ SetEnvIf X-Said-Lower (.+) https=$1`
 }
 
 func TestEnvironAuthorization(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := `
 WSGIApplicationGroup %{GLOBAL}
@@ -181,6 +187,7 @@ WSGIScriptAlias /cgi "${APPS}/env/env.wsgi"
 
 // Whom httpd let in is REMOTE_USER; the password stays with httpd.
 func TestEnvironRemoteUser(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := environConf + `
 <Location /env>

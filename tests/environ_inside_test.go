@@ -15,6 +15,7 @@ import (
 // An ErrorDocument may be an application: it sees what was asked for, under REDIRECT_ names, and the error's status is the
 // response's unless the application states another one.
 func TestEnvironErrorDocument(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := environConf + `
 SetEnv MARK mark
@@ -35,6 +36,7 @@ ErrorDocument 404 /env/not-found?why=404
 }
 
 func TestEnvironRewrite(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := environConf + `
 RewriteEngine On
@@ -66,6 +68,7 @@ RewriteRule ^/pretty/(.*)$ /env/page/$1?from=rewrite [QSA,PT]
 
 // mod_include takes an application's answer into a page. The subrequest reads no body: that is the page's.
 func TestEnvironInclude(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := environConf + `
 WSGIScriptAlias /stream/ "${APPS}/stream/"
@@ -94,6 +97,7 @@ WSGIScriptAlias /stream/ "${APPS}/stream/"
 
 // An application whose answer is taken into a page fails: the page goes on.
 func TestEnvironIncludeFails(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := `
 WSGIScriptAlias /errors/ "${APPS}/errors/"
@@ -113,6 +117,7 @@ WSGIScriptAlias /errors/ "${APPS}/errors/"
 }
 
 func TestEnvironHTTP10(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf + `WSGIScriptAlias /stream/ "${APPS}/stream/"`})
 		conn := s.Dial()
@@ -141,6 +146,7 @@ func curl(t *testing.T, args ...string) string {
 }
 
 func TestEnvironHTTP2(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := environConf + `
 Protocols h2c http/1.1
@@ -169,6 +175,7 @@ WSGIScriptAlias /stream/ "${APPS}/stream/"
 
 // With HTTP/2 a response that could not be completed is a stream that was reset.
 func TestStreamDroppedHTTP2(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: "Protocols h2c http/1.1\n" + streamConf, Modules: []string{"http2"}})
 		s.ExpectTraceback("RuntimeError: raised after")

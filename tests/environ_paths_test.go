@@ -37,6 +37,7 @@ WSGIScriptAliasMatch "^/named/([a-z]+)\.py" "${APPS}/$1/$1.wsgi"
 // SCRIPT_NAME is the URL up to the script, PATH_INFO the rest, decoded; REQUEST_URI is what the client sent. Bytes that are not
 // ASCII come as the latin-1 characters of their values (PEP 3333).
 func TestEnvironPaths(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: pathsConf})
 		copyApp(t, s, "env/env.wsgi", "htdocs/handled/env.py")
@@ -79,6 +80,7 @@ func TestEnvironPaths(t *testing.T) {
 
 // httpd has made one slash of many when we get to see the URL; REQUEST_URI keeps them.
 func TestEnvironSlashes(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf})
 		for _, test := range []struct{ url, script, info string }{
@@ -96,6 +98,7 @@ func TestEnvironSlashes(t *testing.T) {
 
 // SCRIPT_FILENAME is a path: it decodes as Python decodes file names.
 func TestEnvironFileNames(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := `
 <Directory "${HTDOCS}">
@@ -113,6 +116,7 @@ func TestEnvironFileNames(t *testing.T) {
 
 // A directory's index may be a WSGI script.
 func TestEnvironDirectoryIndex(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := `
 DirectoryIndex index.wsgi
@@ -133,6 +137,7 @@ DirectoryIndex index.wsgi
 
 // CONTEXT_PREFIX and CONTEXT_DOCUMENT_ROOT follow mod_alias.
 func TestEnvironContext(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := `
 Alias /elsewhere "${HTDOCS}/there"

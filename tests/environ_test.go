@@ -37,6 +37,7 @@ var plainNames = []string{
 }
 
 func TestEnvironNames(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf})
 		e := askEnviron(t, s, "/env")
@@ -48,6 +49,7 @@ func TestEnvironNames(t *testing.T) {
 }
 
 func TestEnvironCGI(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf})
 		conn := s.Dial()
@@ -84,6 +86,7 @@ func TestEnvironCGI(t *testing.T) {
 }
 
 func TestEnvironWSGI(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf, Threads: 3})
 		e := askEnviron(t, s, "/env/x")
@@ -103,6 +106,7 @@ func TestEnvironWSGI(t *testing.T) {
 
 // What is said of threads and processes is what the MPM may start, and what WSGIDaemonProcess says.
 func TestEnvironThreadsAndProcesses(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		type test struct {
 			mpm                       string
@@ -135,6 +139,7 @@ func TestEnvironThreadsAndProcesses(t *testing.T) {
 }
 
 func TestEnvironModWSGI(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf})
 		before := float64(time.Now().UnixMicro()) / 1e6
@@ -190,6 +195,7 @@ func assertOrdered(t *testing.T, e environ, before float64, names ...string) {
 
 // Two requests are told apart by their request_id, and their connection by its connection_id.
 func TestEnvironIDs(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf})
 		conn := s.Dial()
@@ -209,6 +215,7 @@ func TestEnvironIDs(t *testing.T) {
 
 // SetEnv is for environ; os.environ is the process's and stays what the service manager gave.
 func TestEnvironIsNotOSEnviron(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf + "SetEnv FROM_SETENV yes\n",
 			Modules: []string{"env"}, Env: []string{"FROM_SERVICE=yes"}})
@@ -224,6 +231,7 @@ func TestEnvironIsNotOSEnviron(t *testing.T) {
 
 // What an application does to its environ is not in the next request's.
 func TestEnvironIsFresh(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: environConf})
 		first := askEnviron(t, s, "/env/a?b", "X-Once: 1", "Content-Type: text/x-once")
@@ -238,6 +246,7 @@ func TestEnvironIsFresh(t *testing.T) {
 }
 
 func TestEnvironUseCanonicalName(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := environConf + `
 <VirtualHost *>

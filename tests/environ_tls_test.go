@@ -41,6 +41,7 @@ func tlsClient(t *testing.T, s *harness.Server, cert string) *http.Client {
 }
 
 func TestEnvironTLS(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		key, cert := serverCertificate(t)
 		conf := environConf + fmt.Sprintf(`

@@ -36,7 +36,7 @@ func startSlowClients(t *testing.T, conf string) *harness.Server {
 // assertOthersServed sends requests of others.
 func assertOthersServed(t *testing.T, s *harness.Server) {
 	t.Helper()
-	l := startLoad(s, 5, "/hello?")
+	l := startLoad(t, s, 5, "/hello?")
 	l.await(t, 100)
 	outcomes := l.stop()
 	assertNoFailure(t, outcomes)

@@ -32,10 +32,11 @@ func TestFaultDeath(t *testing.T) {
 		t.Run(death.how+" "+death.mpm, func(t *testing.T) {
 			s := harness.Start(t, harness.Config{MPM: death.mpm, Threads: 64, MayCrash: true, Conf: faultConf(fmt.Sprintf("processes=2 threads=%d", deathThreads))})
 			s.Allow(`GWSGI1113: `, `GWSGI0902: `)
-			l := startLoad(s, clientsOf[death.mpm], "/fault/death?")
+			l := startLoad(t, s, clientsOf[death.mpm], "/fault/death?")
 			l.await(t, 100)
 			killer := ask1(s, "/fault/death?", "killer+"+death.how)
 			killer.name = "killer"
+			s.WaitLog(`GWSGI0902: `) // it may come after the requests' lines
 			lines := found(s, `GWSGI0902: worker (\d+) of process group 'fault' `)
 			require.Len(t, lines, 1)
 			dead, err := strconv.Atoi(lines[0])
@@ -78,7 +79,7 @@ func TestFaultOutOfMemory(t *testing.T) {
 	s := harness.Start(t, harness.Config{Threads: 64, Conf: faultConf("threads=10")})
 	s.ExpectTraceback(`MemoryError$`)
 	s.Expect(`GWSGI0601: `)
-	l := startLoad(s, 20, "/fault/death?")
+	l := startLoad(t, s, 20, "/fault/death?")
 	l.await(t, 50)
 	before := s.Workers()
 	for n := range 5 {
@@ -112,7 +113,7 @@ func TestFaultDeathAtImport(t *testing.T) {
 	s := harness.Start(t, harness.Config{MayCrash: true, Conf: faultConf("connect-timeout=2 env=HEALTHY=${DATA}/healthy") + `
 		WSGIImportScript "${APPS}/fault/dies_at_import.wsgi" process-group=fault application-group=%{GLOBAL}`})
 	s.Expect(`GWSGI0903: worker \d+ of process group 'fault' exited with status 4, .* before it was ready`, `GWSGI1112: `)
-	l := startLoad(s, 5, "/hello?")
+	l := startLoad(t, s, 5, "/hello?")
 	const started = `^(.*)worker \d+ of process group 'fault' was started`
 	const starts = 6
 	harness.Eventually(t, func() bool { return len(found(s, started)) >= starts }, "%d starts", starts)
@@ -143,7 +144,7 @@ func TestFaultDeathAtFirstRequest(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Config{MayCrash: true, Conf: faultConf("env=HEALTHY=${DATA}/healthy")})
 	s.Expect(`GWSGI0902: .* exited with status 4`, `GWSGI1113: `)
-	l := startLoad(s, 4, "/fault/dies_at_import?")
+	l := startLoad(t, s, 4, "/fault/dies_at_import?")
 	harness.Eventually(t, func() bool { return len(found(s, `GWSGI0902: `)) >= 5 }, "5 deaths")
 	s.WriteFile("data/healthy", "")
 	l.await(t, 20)

@@ -66,8 +66,8 @@ type load struct {
 	outcomes []outcome
 }
 
-// startLoad makes clients that ask for path, with the request's name at its end.
-func startLoad(s *harness.Server, clients int, path string) *load {
+// startLoad makes clients that ask for path, with the request's name at its end. The end of the test stops them if nobody did.
+func startLoad(t *testing.T, s *harness.Server, clients int, path string) *load {
 	l := &load{}
 	for client := range clients {
 		l.all.Add(1)
@@ -82,6 +82,7 @@ func startLoad(s *harness.Server, clients int, path string) *load {
 			}
 		}()
 	}
+	t.Cleanup(func() { l.stop() })
 	return l
 }
 

@@ -37,8 +37,8 @@ const talkConf = `
 	</VirtualHost>
 `
 
-// logOf are the lines of level error of one virtual host's log, without time and process; the client is "CLIENT".
-func logOf(t *testing.T, s *harness.Server, name string) []string {
+// errorLinesOf are the lines of level error of one virtual host's log, without time and process; the client is "CLIENT".
+func errorLinesOf(t *testing.T, s *harness.Server, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(s.Path(name))
 	require.NoError(t, err)
@@ -58,17 +58,17 @@ func logOf(t *testing.T, s *harness.Server, name string) []string {
 func TestFaultLogs(t *testing.T) {
 	t.Parallel()
 	s := harness.Start(t, harness.Config{Conf: strings.Replace(talkConf, "Listen 127.0.0.1:${PORT2}", "", 1), ExtraPorts: 1, MayCrash: true})
-	harness.Eventually(t, func() bool { return len(logOf(t, s, "one.log")) >= 2 }, "the imported script's lines")
-	assert.Equal(t, []string{"printed while importing", "written while importing"}, logOf(t, s, "one.log"))
+	harness.Eventually(t, func() bool { return len(errorLinesOf(t, s, "one.log")) >= 2 }, "the imported script's lines")
+	assert.Equal(t, []string{"printed while importing", "written while importing"}, errorLinesOf(t, s, "one.log"))
 
 	imported := []string{"CLIENT printed while importing", "CLIENT written while importing"}
 	spoken := []string{"CLIENT printed by a request", "CLIENT wsgi.errors of a request"}
 	expect := func(path string, status int, lines ...string) {
 		t.Helper()
-		before := len(logOf(t, s, "one.log"))
+		before := len(errorLinesOf(t, s, "one.log"))
 		assert.Equal(t, status, s.Get(path).Status)
-		harness.Eventually(t, func() bool { return len(logOf(t, s, "one.log")) >= before+len(lines) }, "%v", lines)
-		got := logOf(t, s, "one.log")[before:]
+		harness.Eventually(t, func() bool { return len(errorLinesOf(t, s, "one.log")) >= before+len(lines) }, "%v", lines)
+		got := errorLinesOf(t, s, "one.log")[before:]
 		if assert.Len(t, got, len(lines), "%q", got) {
 			for i, line := range lines {
 				assert.Contains(t, got[i], line)
@@ -77,25 +77,25 @@ func TestFaultLogs(t *testing.T) {
 	}
 	expect("/talk/", http.StatusOK, append(imported, spoken...)...)
 	expect("/talk/", http.StatusOK, spoken...)
-	before := len(logOf(t, s, "one.log"))
+	before := len(errorLinesOf(t, s, "one.log"))
 	assert.Equal(t, http.StatusOK, s.Get("/talk/thread").Status)
-	assert.ElementsMatch(t, append(spoken, "printed by a thread"), logOf(t, s, "one.log")[before:])
+	assert.ElementsMatch(t, append(spoken, "printed by a thread"), errorLinesOf(t, s, "one.log")[before:])
 	expect("/talk/raise", http.StatusInternalServerError, append(spoken, "CLIENT GWSGI0601: ", "CLIENT Traceback (most recent call last):",
 		"CLIENT   File ", "CLIENT     ENDS.get(", "CLIENT   File ", "CLIENT     raise LookupError(", "CLIENT LookupError: raised on demand")...)
-	before = len(logOf(t, s, "one.log"))
+	before = len(errorLinesOf(t, s, "one.log"))
 	assert.Equal(t, http.StatusInternalServerError, s.Get("/talk/exit").Status)
 	harness.Eventually(t, func() bool {
-		return strings.Contains(strings.Join(logOf(t, s, "one.log")[before:], "\n"), "left on demand")
+		return strings.Contains(strings.Join(errorLinesOf(t, s, "one.log")[before:], "\n"), "left on demand")
 	}, "SystemExit")
-	for _, line := range logOf(t, s, "one.log")[before:] {
+	for _, line := range errorLinesOf(t, s, "one.log")[before:] {
 		assert.Contains(t, line, "CLIENT ")
 	}
 
 	assert.Equal(t, http.StatusBadGateway, s.Get("/death/exit").Status)
 	harness.Eventually(t, func() bool {
-		text := strings.Join(logOf(t, s, "one.log"), "\n")
+		text := strings.Join(errorLinesOf(t, s, "one.log"), "\n")
 		return strings.Contains(text, "CLIENT GWSGI1113: ") && strings.Contains(text, "\nGWSGI0902: ")
 	}, "the end of the process")
-	assert.Empty(t, logOf(t, s, "two.log"))
+	assert.Empty(t, errorLinesOf(t, s, "two.log"))
 	assert.Empty(t, found(s, `gowsgi:error`), "error.log")
 }

@@ -117,7 +117,7 @@ func TestFaultBrokenPeer(t *testing.T) {
 	pid := s.Workers()[0]
 	uid, gid, _ := s.Account()
 	socket := workerSocket(t, s)
-	l := startLoad(s, 20, "/hello?")
+	l := startLoad(t, s, 20, "/hello?")
 	l.await(t, 20)
 	const rounds = 10
 	for range rounds {
@@ -272,7 +272,7 @@ func TestFaultScoreboardScribbled(t *testing.T) {
 	s := harness.Start(t, harness.Config{Threads: 32, Children: 2, Conf: faultConf("processes=2 threads=5")})
 	assertHello(t, s)
 	children := s.Children()
-	l := startLoad(s, 20, "/hello?")
+	l := startLoad(t, s, 20, "/hello?")
 	l.await(t, 50)
 	board, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/4", s.Supervisor()), os.O_WRONLY, 0)
 	require.NoError(t, err)

@@ -24,7 +24,7 @@ func TestFaultReloadOnTouch(t *testing.T) {
 	file := newScript(s)
 	file.version("app.wsgi", "v0", time.Second)
 	require.Equal(t, "v0 helper=v0 v0 loads=1", s.Get("/app").Body)
-	l := startLoad(s, 50, "/app?")
+	l := startLoad(t, s, 50, "/app?")
 	l.await(t, 200)
 	changed := []time.Time{time.Now()}
 	for n := 1; n <= 3; n++ {
@@ -109,8 +109,8 @@ func TestFaultReloadOfBrokenScript(t *testing.T) {
 	file := newScript(s)
 	file.version("app.wsgi", "v0", time.Second)
 	require.Equal(t, http.StatusOK, s.Get("/app").Status)
-	good := startLoad(s, 10, "/hello?")
-	l := startLoad(s, 10, "/app?")
+	good := startLoad(t, s, 10, "/hello?")
+	l := startLoad(t, s, 10, "/app?")
 	l.await(t, 50)
 	file.put("app.wsgi", "this is no Python\n", time.Second)
 	harness.Eventually(t, func() bool { return countStatus(l.so())[http.StatusInternalServerError] > 20 }, "errors")

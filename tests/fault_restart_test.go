@@ -23,7 +23,7 @@ const cutOff = `GWSGI111[23]: `
 func restartedFaults(t *testing.T, mpm string, clients int) (*harness.Server, *load) {
 	s := harness.Start(t, harness.Config{MPM: mpm, Children: 2, Threads: 32, Conf: faultConf("processes=2 threads=10 connect-timeout=5")})
 	assertHello(t, s)
-	l := startLoad(s, clients, "/hello?")
+	l := startLoad(t, s, clients, "/hello?")
 	l.await(t, 50)
 	return s, l
 }
@@ -37,7 +37,6 @@ func TestFaultGracefulRestarts(t *testing.T) {
 	for mpm, times := range map[string]int{harness.Event: 20, harness.Worker: 4, harness.Prefork: 4} {
 		t.Run(mpm, func(t *testing.T) {
 			s, l := restartedFaults(t, mpm, clientsOf[mpm])
-			defer l.stop()
 			turn := 0
 			restart := func() {
 				turn++
@@ -63,7 +62,6 @@ func TestFaultHardRestarts(t *testing.T) {
 	for mpm, times := range map[string]int{harness.Event: 5, harness.Worker: 2, harness.Prefork: 2} {
 		t.Run(mpm, func(t *testing.T) {
 			s, l := restartedFaults(t, mpm, clientsOf[mpm])
-			defer l.stop()
 			s.Allow(stoppedUnderLoad)
 			for range times {
 				before := append(s.Workers(), s.Supervisor())
@@ -79,7 +77,7 @@ func TestFaultHardRestarts(t *testing.T) {
 			for _, o := range failures(l.stop()) {
 				assert.True(t, o.err != nil && tolerateClosed(o.err) || o.status == http.StatusServiceUnavailable, "%s", o)
 			}
-			s.Stop()
+			s.AwaitEnd()
 		})
 	}
 }
@@ -89,7 +87,6 @@ func TestFaultGracefulStop(t *testing.T) {
 	t.Parallel()
 	harness.EachMPM(t, func(t *testing.T, mpm string) {
 		s, l := restartedFaults(t, mpm, clientsOf[mpm])
-		defer l.stop()
 		slow, pid := enter(t, s, "slow")
 		s.Signal(syscall.SIGWINCH)
 		harness.Eventually(t, func() bool { return len(failures(l.so())) > 0 }, "httpd takes no more connections")
@@ -101,7 +98,7 @@ func TestFaultGracefulStop(t *testing.T) {
 		openGate(t, s, "")
 		assert.Contains(t, slow.wait(t).Body, fmt.Sprint(pid, " "))
 		awaitNothing(t, s)
-		s.GracefulStop()
+		s.AwaitEnd()
 	})
 }
 
@@ -109,8 +106,7 @@ func TestFaultGracefulStop(t *testing.T) {
 func TestFaultParentKilled(t *testing.T) {
 	t.Parallel()
 	harness.EachMPM(t, func(t *testing.T, mpm string) {
-		s, l := restartedFaults(t, mpm, 10)
-		t.Cleanup(func() { l.stop() }) // when httpd's children are gone, too: they answer 503 for as long as they live
+		s, _ := restartedFaults(t, mpm, 10)
 		s.Allow(cutOff)
 		began := time.Now()
 		s.Kill()

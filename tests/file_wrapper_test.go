@@ -25,6 +25,7 @@ func fileURL(s *harness.Server, name string, pairs ...any) string {
 }
 
 func TestFileWrapper(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		s.WriteFile("data/file", fileText)
@@ -72,6 +73,7 @@ func TestFileWrapper(t *testing.T) {
 
 // The file is closed when it was sent, also when nothing of it was.
 func TestFileWrapperCloses(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		s.WriteFile("data/file", fileText)
@@ -97,6 +99,7 @@ func TestFileWrapperCloses(t *testing.T) {
 
 // A large file comes whole, by whatever way httpd sends it.
 func TestFileWrapperLarge(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		for _, way := range []string{"EnableSendfile On", "EnableMMAP Off", "EnableMMAP On"} {
 			s := harness.Start(t, harness.Config{Mode: mode, Conf: way + "\n" + streamConf})
@@ -122,6 +125,7 @@ func TestFileWrapperLarge(t *testing.T) {
 
 // A client that leaves in the middle of a file; the file is closed.
 func TestFileWrapperClientGone(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		s.WriteFile("data/large", strings.Repeat("x", 50<<20))
@@ -138,6 +142,7 @@ func TestFileWrapperClientGone(t *testing.T) {
 
 // A file that is shorter than the application says, or that reads as text.
 func TestFileWrapperWrong(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		s.WriteFile("data/file", fileText)
@@ -154,6 +159,7 @@ func TestFileWrapperWrong(t *testing.T) {
 
 // httpd cuts the ranges out of what the application returns.
 func TestFileWrapperRanges(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		s.WriteFile("data/file", fileText)
@@ -194,6 +200,7 @@ func TestFileWrapperRanges(t *testing.T) {
 
 // mod_deflate compresses what applications return, of any kind, and a broken response stays recognisable.
 func TestDeflate(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf + "SetOutputFilter DEFLATE\n", Modules: []string{"filter", "deflate"}})
 		s.WriteFile("data/large", strings.Repeat(fileText, 30_000))

@@ -46,6 +46,7 @@ type visits struct {
 }
 
 func TestDjangoPages(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := startDjango(t, harness.Config{MPM: mpm, Mode: mode})
@@ -69,6 +70,7 @@ func csrfToken(t *testing.T, s *harness.Server, path string) string {
 }
 
 func TestDjangoAdmin(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := startDjango(t, harness.Config{Mode: mode})
 		got := s.Get("/admin/")
@@ -134,6 +136,7 @@ func manyBytes(n int) string {
 }
 
 func TestDjangoUpload(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := startDjango(t, harness.Config{Mode: mode})
 		for kind, content := range map[string]string{
@@ -150,6 +153,7 @@ func TestDjangoUpload(t *testing.T) {
 
 // Django answers 500 itself; its logging goes to sys.stderr.
 func TestDjangoErrors(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := startDjango(t, harness.Config{Mode: mode})
 		s.ExpectTraceback(`LookupError: a view that fails`)
@@ -163,6 +167,7 @@ func TestDjangoErrors(t *testing.T) {
 
 // Flask and Bottle, with the same pages.
 func TestMicroFrameworks(t *testing.T) {
+	t.Parallel()
 	debianPython(t)
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {

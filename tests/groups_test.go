@@ -27,6 +27,7 @@ type group struct {
 }
 
 func TestGroupGlobalIsTheMainInterpreter(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Threads: 2, Children: 1, Conf: `
@@ -71,6 +72,7 @@ ServerName here.example.com
 `
 
 func TestGroupServer(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, ExtraPorts: 1, Conf: serverGroupConf})
 		expected := map[string]string{
@@ -98,6 +100,7 @@ func TestGroupServer(t *testing.T) {
 
 // The name of a group is the server's affair: a client that makes up ports must not make it make interpreters.
 func TestGroupIgnoresPortOfClient(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, ExtraPorts: 1, Conf: `
 			WSGIScriptAlias /one "${APPS}/groups/one.wsgi"
@@ -113,6 +116,7 @@ func TestGroupIgnoresPortOfClient(t *testing.T) {
 }
 
 func TestGroupResourceIsolates(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: `
 			WSGIScriptAlias /one "${APPS}/groups/one.wsgi"
@@ -140,6 +144,7 @@ func TestGroupResourceIsolates(t *testing.T) {
 }
 
 func TestGroupNamesShare(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: `
 			WSGIApplicationGroup shared
@@ -168,6 +173,7 @@ func TestGroupNamesShare(t *testing.T) {
 }
 
 func TestGroupFromVariable(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Modules: []string{"rewrite"}, Env: []string{"FROM_ENVIRONMENT=of-the-process"}, Conf: `
 			WSGIScriptAlias /one "${APPS}/groups/one.wsgi"
@@ -198,6 +204,7 @@ func TestGroupFromVariable(t *testing.T) {
 
 // The example of the reference: all scripts of a user in one group.
 func TestGroupOfUserdir(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Modules: []string{"rewrite", "userdir"}, Conf: `
 			UserDir ${RUN}/users/*/public_html
@@ -226,6 +233,7 @@ func TestGroupOfUserdir(t *testing.T) {
 
 // Python numbers interpreters as they are made, so a gap would be one that was made for nothing.
 func TestGroupFirstUseMakesOneInterpreter(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		const groups, clients = 6, 12
 		s := harness.Start(t, harness.Config{Mode: mode, Threads: clients, Conf: `

@@ -13,6 +13,7 @@ import (
 // Each process loads the scripts before its first request: into the main interpreter on Python's main thread, and into a group of
 // its own.
 func TestImportScript(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Children: 1, Threads: 2, Conf: `
@@ -39,6 +40,7 @@ func TestImportScript(t *testing.T) {
 
 // A script for the processes of a daemon group is not loaded in Apache's own; one of a virtual host is.
 func TestImportScriptPicksItsProcess(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, harness.Config{Conf: `
 		WSGIDaemonProcess elsewhere
 		WSGIImportScript "${APPS}/imports/preload.wsgi" process-group=elsewhere application-group=theirs
@@ -58,6 +60,7 @@ func TestImportScriptPicksItsProcess(t *testing.T) {
 
 // Scripts that fail at start are told, and the server serves.
 func TestImportScriptThatFails(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: `
 			Define GROUP ` + mode.ProcessGroup() + `

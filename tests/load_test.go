@@ -71,6 +71,7 @@ func mixedRequest(s *harness.Server, random *rand.Rand, id int) string {
 
 // Hundreds of clients at once, more than there are threads, each with requests of all kinds: every answer is its own.
 func TestLoadOfManyClients(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		const clients, requests = 300, 10
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: loadConf, Children: 2, Threads: 30})
@@ -110,6 +111,7 @@ func askCounters(t *testing.T, s *harness.Server) counters {
 
 // A warm request does not enter Go at all: that is what keeps it fast.
 func TestLoadOfWarmRequestsStaysOutOfGo(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: loadConf})
 		s.WriteFile("data/file", fileText)

@@ -44,6 +44,7 @@ func logged(t *testing.T, s *harness.Server, how string) []string {
 // What an application writes to wsgi.errors and sys.stderr is in the log line by line, with the request's context, when the
 // response is there.
 func TestLogOfApplication(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: logsConf})
 		s.Allow(`gowsgi:error`)
@@ -57,6 +58,7 @@ func TestLogOfApplication(t *testing.T) {
 
 // httpd escapes what is not printable ASCII, byte by byte of the UTF-8.
 func TestLogOfUnicode(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: logsConf})
 		s.Allow(`gowsgi:error`)
@@ -70,6 +72,7 @@ func TestLogOfUnicode(t *testing.T) {
 
 // A line that is too long for one record is in several, and nothing of it is lost.
 func TestLogOfLongLine(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: logsConf})
 		s.Allow(`gowsgi:error`)
@@ -82,6 +85,7 @@ func TestLogOfLongLine(t *testing.T) {
 // A thread of the application has the request's stream, but no request: its sys.stderr has no client. A stream that was kept
 // beyond its request writes to the server's log.
 func TestLogBeyondRequest(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: logsConf})
 		s.Expect(`wsgi:error\] \[pid [^]]*\] \[client [^]]*\] by a thread$`, `wsgi:error\] \[pid [^]]*\] stderr of a thread$`,
@@ -94,6 +98,7 @@ func TestLogBeyondRequest(t *testing.T) {
 
 // A virtual host's log has what its requests log, also what went wrong.
 func TestLogOfVirtualHost(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := logsConf + `
 WSGIScriptAlias /errors/ "${APPS}/errors/"

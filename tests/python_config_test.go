@@ -29,6 +29,7 @@ func eachStart(t *testing.T, body func(t *testing.T, mode harness.Mode, lazy str
 
 // Directories come at the end of sys.path, in the order given, each with what its .pth files name.
 func TestPythonPath(t *testing.T) {
+	t.Parallel()
 	dir := publicDir(t)
 	writeFile(t, dir+"/a/found_a.py", "value = 'a'\n")
 	writeFile(t, dir+"/a/found_twice.py", "value = 'a'\n")
@@ -50,6 +51,7 @@ func TestPythonPath(t *testing.T) {
 
 // PYTHONPATH of the server's environment is not overridden by the directive.
 func TestPythonPathKeepsEnvironment(t *testing.T) {
+	t.Parallel()
 	dir := publicDir(t)
 	writeFile(t, dir+"/env/found_env.py", "value = 'env'\n")
 	writeFile(t, dir+"/conf/found_conf.py", "value = 'conf'\n")
@@ -61,6 +63,7 @@ func TestPythonPathKeepsEnvironment(t *testing.T) {
 }
 
 func TestPythonEggs(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode.PythonEggs("${DATA}"), Conf: factsConf})
 		assert.Equal(t, s.Path("data"), ask[pythonFacts](t, s, "/facts").Eggs)
@@ -69,6 +72,7 @@ func TestPythonEggs(t *testing.T) {
 }
 
 func TestPythonOptimize(t *testing.T) {
+	t.Parallel()
 	for level := range 3 {
 		t.Run(fmt.Sprint(level), func(t *testing.T) {
 			eachStart(t, func(t *testing.T, mode harness.Mode, conf string) {
@@ -86,6 +90,7 @@ func TestPythonOptimize(t *testing.T) {
 
 // Python looks for its library where the executable is, without running it.
 func TestPythonExecutable(t *testing.T) {
+	t.Parallel()
 	python := serverPython(t)
 	dir := publicDir(t)
 	writeFile(t, dir+"/bin/python3", "#!/bin/sh\nexit 1\n")
@@ -143,6 +148,7 @@ func mappings(t *testing.T, pid int) string {
 }
 
 func TestLazyInitializationOn(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, harness.Config{Conf: factsConf})
 	assert.Equal(t, s.PID(), ask[pythonFacts](t, s, "/facts").Parent)
 	assert.False(t, hasLoaded(t, s.PID(), "libpython"), "no Python in the parent")

@@ -12,6 +12,7 @@ import (
 
 // An exception before the response began: 500, what happened and to whom on one line, then the traceback.
 func TestErrorBeforeResponse(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		for where, phase := range map[string]string{"before": "in the call of the application", "stated": "in the call of the application",
@@ -36,6 +37,7 @@ func TestErrorBeforeResponse(t *testing.T) {
 
 // What must not get into a response does not: the client gets 500, and the log says what was wrong.
 func TestErrorOfStartResponse(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		s.Expect("GWSGI0601")
@@ -111,6 +113,7 @@ func TestErrorOfStartResponse(t *testing.T) {
 
 // What is wrong with the response as a whole.
 func TestErrorOfResponse(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		s.Expect("GWSGI0601")
@@ -137,6 +140,7 @@ func TestErrorOfResponse(t *testing.T) {
 
 // SystemExit and KeyboardInterrupt end the request, not the server.
 func TestErrorSystemExit(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf + `WSGIScriptAlias /env "${APPS}/env/env.wsgi"`})
 		pid := askEnviron(t, s, "/env").Facts["pid"]

@@ -15,6 +15,7 @@ import (
 
 // Each piece reaches the client before the application makes the next one (PEP 3333, "Handling Block Boundaries").
 func TestStreamPieceByPiece(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		for _, kind := range []string{"generator", "generator-length", "write", "write-length"} {
@@ -36,6 +37,7 @@ func TestStreamPieceByPiece(t *testing.T) {
 
 // close() is called once, whatever becomes of the response.
 func TestStreamClose(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		s.ExpectTraceback("RuntimeError: raised by piece")
@@ -82,6 +84,7 @@ func TestStreamClose(t *testing.T) {
 
 // HEAD and 304 let the application run as far as it must, and close it.
 func TestStreamCloseWithoutBody(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		conn := s.Dial()
@@ -99,6 +102,7 @@ func TestStreamCloseWithoutBody(t *testing.T) {
 
 // A client that leaves stops the iteration; the application is closed, and nobody is told that anything was wrong.
 func TestStreamClientGone(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		for _, leave := range []string{"closes", "resets"} {
@@ -120,6 +124,7 @@ func TestStreamClientGone(t *testing.T) {
 
 // write() raises OSError when the client has gone, each time; what an application does not catch of it is no error.
 func TestStreamClientGoneFromWrite(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		for _, end := range []string{"returns", "raises"} {
@@ -137,6 +142,7 @@ func TestStreamClientGoneFromWrite(t *testing.T) {
 
 // A response that could not be completed has no last chunk, and the connection ends there: nobody can take it for a whole one.
 func TestStreamDropped(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		s.ExpectTraceback("RuntimeError: raised after")

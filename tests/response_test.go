@@ -40,6 +40,7 @@ func headOf(method, text string, headers ...string) string {
 }
 
 func TestResponseFraming(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		large := "[b'x' * 100000, b'y' * 3]"
@@ -85,6 +86,7 @@ func TestResponseFraming(t *testing.T) {
 }
 
 func TestResponseStatusAndHeaders(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf + "ErrorDocument 404 /hello\n"})
 		for _, line := range []string{"200 OK", "201 Created", "299 A Reason of Our Own", "302 Found", "404 Not Found", "418 I'm a teapot",
@@ -102,6 +104,7 @@ func TestResponseStatusAndHeaders(t *testing.T) {
 }
 
 func TestResponseHeaders(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		for headers, expected := range map[string][]string{
@@ -138,6 +141,7 @@ func TestResponseHeaders(t *testing.T) {
 
 // Connection: close is the application's way to say that this was all; httpd obeys.
 func TestResponseConnectionClose(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		text := statement("'200 OK', [('Connection', 'close')]", "list", "[b'body']")
@@ -158,6 +162,7 @@ func assertNextWorks(t *testing.T, conn *harness.Conn) {
 }
 
 func TestResponseHead(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		conn := s.Dial()
@@ -189,6 +194,7 @@ func TestResponseHead(t *testing.T) {
 
 // Responses that never have a body have none, whatever the application returns.
 func TestResponseWithoutBody(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		conn := s.Dial()
@@ -219,6 +225,7 @@ func TestResponseWithoutBody(t *testing.T) {
 
 // start_response with exc_info replaces what was stated, as long as nothing was sent.
 func TestResponseReplaced(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		got := s.Get("/errors/replace.wsgi?before")

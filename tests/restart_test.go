@@ -194,7 +194,7 @@ func TestExitFunctionsAreBounded(t *testing.T) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: exitConf})
 		require.Equal(t, http.StatusOK, s.Get("/sub?hang").Status)
 		child := s.AppProcesses()[0]
-		s.Expect(`GWSGI0403: |GWSGI0906: `) // by the process itself, or by the daemon's supervisor when httpd stops
+		s.Expect(`GWSGI0403: |GWSGI1024: `) // Apache's own process says it, or a daemon process
 		s.Allow(`of group 'sub'`)
 		s.Graceful()
 		harness.Eventually(t, func() bool { return !isAlive(child) }, "the child to end")

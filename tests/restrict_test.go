@@ -15,6 +15,7 @@ WSGIScriptAlias /sub "${APPS}/restrict/restrict.wsgi" application-group=sub
 `
 
 func TestRestrictByDefault(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: restrictConf})
 		for _, at := range groupPaths {
@@ -36,6 +37,7 @@ func TestRestrictByDefault(t *testing.T) {
 }
 
 func TestRestrictOff(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: restrictConf + `
 			WSGIRestrictStdin Off
@@ -53,6 +55,7 @@ func TestRestrictOff(t *testing.T) {
 
 // Scripts that are imported at start run on Python's main thread, so they may register handlers.
 func TestRestrictSignalOffInImportScript(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: `
@@ -70,6 +73,7 @@ func TestRestrictSignalOffInImportScript(t *testing.T) {
 
 // On: there is no Python in Apache's own processes, and it says what to do.
 func TestRestrictEmbedded(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: helloConf + "\nWSGIRestrictEmbedded On"})
@@ -90,6 +94,7 @@ func TestRestrictEmbedded(t *testing.T) {
 
 // Off: names that differ in case only are one script, in one group.
 func TestCaseSensitivityOff(t *testing.T) {
+	t.Parallel()
 	for _, sensitive := range []string{"On", "Off"} {
 		t.Run(sensitive, func(t *testing.T) {
 			harness.EachMode(t, func(t *testing.T, mode harness.Mode) {

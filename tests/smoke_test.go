@@ -24,6 +24,7 @@ func assertHello(t *testing.T, s *harness.Server) {
 }
 
 func TestSmoke(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: helloConf})
@@ -36,6 +37,7 @@ func TestSmoke(t *testing.T) {
 }
 
 func TestSmokeRestarts(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: helloConf})
@@ -53,6 +55,7 @@ func TestSmokeRestarts(t *testing.T) {
 }
 
 func TestSmokeKeepAlive(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: helloConf})
 		conn := s.Dial()
@@ -68,6 +71,7 @@ func TestSmokeKeepAlive(t *testing.T) {
 }
 
 func TestSmokeConcurrent(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			const clients, requests = 20, 10
@@ -90,6 +94,7 @@ func TestSmokeConcurrent(t *testing.T) {
 }
 
 func TestSmokeSingleProcess(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: helloConf, SingleProc: true})
 		assertHello(t, s)
@@ -97,6 +102,7 @@ func TestSmokeSingleProcess(t *testing.T) {
 }
 
 func TestSmokeAliasModuleName(t *testing.T) {
+	t.Parallel()
 	s := harness.Start(t, harness.Config{ModuleName: "wsgi_module",
 		Conf: "<IfModule wsgi_module>\n" + helloConf + "\n</IfModule>"})
 	assertHello(t, s)

@@ -13,6 +13,7 @@ import (
 
 // What keeps a script from being called: 500, one line with a code that names the script, and the traceback where there is one.
 func TestStatusOfBrokenScripts(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: statusConf})
 		s.ExpectTraceback(`ModuleNotFoundError: No module named 'there_is_no_such_module'`)
@@ -37,6 +38,7 @@ func TestStatusOfBrokenScripts(t *testing.T) {
 
 // Apache's user may be kept from the script by its permissions alone: the superuser never is.
 func TestStatusOfUnreadableScript(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: `WSGIScriptAlias /app "${HTDOCS}/app.wsgi"`})
 		copyApp(t, s, "hello/hello.wsgi", "htdocs/app.wsgi")
@@ -52,6 +54,7 @@ func TestStatusOfUnreadableScript(t *testing.T) {
 }
 
 func TestStatusRestrictEmbedded(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: statusConf + `
 WSGIRestrictEmbedded On
@@ -66,6 +69,7 @@ WSGIScriptAlias /here "${APPS}/hello/hello.wsgi" process-group=%{GLOBAL}`})
 }
 
 func TestStatusRestrictProcess(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: statusConf + `
 WSGIScriptAlias /here "${APPS}/hello/hello.wsgi" process-group=%{GLOBAL}
@@ -85,6 +89,7 @@ WSGIScriptAlias /here "${APPS}/hello/hello.wsgi" process-group=%{GLOBAL}
 }
 
 func TestStatusUndefinedVariable(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: statusConf + `
 <Location /hello>
@@ -101,6 +106,7 @@ SetEnvIf X-Which (.+) which=$1`})
 }
 
 func TestCallableObject(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		conf := `
 WSGIApplicationGroup %{GLOBAL}

@@ -38,6 +38,7 @@ WSGIScriptAlias /limited/ "${APPS}/body/"
 
 // Each refusal has its status and one line in the log. What the client did wrong is logged at level info.
 func TestStatusOfRefusals(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: statusConf})
 		copyApp(t, s, "hello/hello.wsgi", "htdocs/no-exec/hello.wsgi")
@@ -71,6 +72,7 @@ func TestStatusOfRefusals(t *testing.T) {
 
 // httpd itself refuses a Content-Length that is none; the application is not called.
 func TestStatusOfBadContentLength(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: statusConf})
 		for _, length := range []string{"abc", "-1", "1x", "99999999999999999999", "1,2", "0x10", ""} {
@@ -82,6 +84,7 @@ func TestStatusOfBadContentLength(t *testing.T) {
 
 // A chunked body shows its size only while the application reads it.
 func TestStatusOfTooLargeChunkedBody(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: statusConf})
 		chunk := "3e8\r\n" + strings.Repeat("x", 1000) + "\r\n"
@@ -103,6 +106,7 @@ func TestStatusOfTooLargeChunkedBody(t *testing.T) {
 }
 
 func TestStatusOfMalformedChunks(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: statusConf})
 		s.Allow(`AH0(1588|1590|2606)`)
@@ -120,6 +124,7 @@ func TestStatusOfMalformedChunks(t *testing.T) {
 }
 
 func TestStatusOfChunkedRequest(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: statusConf})
 		conn := s.Dial()
@@ -138,6 +143,7 @@ func TestStatusOfChunkedRequest(t *testing.T) {
 
 // A client that stops in the middle of its body is answered 408, unless the application answers otherwise.
 func TestStatusOfSlowBody(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: "RequestReadTimeout header=20 body=1\n" + statusConf,
 			Modules: []string{"reqtimeout"}})

@@ -13,6 +13,7 @@ import (
 
 // The standard library's validator finds nothing wrong with what we pass and accept: it would raise.
 func TestValidator(t *testing.T) {
+	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := harness.Start(t, harness.Config{Mode: mode, MPM: mpm,

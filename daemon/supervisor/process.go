@@ -99,19 +99,29 @@ func (l *linux) attributes(o *daemon.Options) (*syscall.ProcAttr, error) {
 		if id.uid != l.config.ApacheUID {
 			foreign = id
 			if o.Home == "" {
-				attributes.Dir = id.home
+				attributes.Dir = existingHome(id.home)
 			}
 		}
 	}
-	if err := checkHome(attributes.Dir, o.Home == ""); err != nil {
+	if err := checkHome(o.Home); err != nil {
 		return nil, err
 	}
 	attributes.Env, err = workerEnvironment(l.inherited, o, foreign)
 	return attributes, err
 }
 
-// checkHome gives the commonest failure its own words. Whether the user may enter it shows when the process starts.
-func checkHome(dir string, ofUser bool) error {
+// noHome is where the process of a user starts whose home does not exist, as it does not for many users of daemons.
+const noHome = "/"
+
+func existingHome(dir string) string {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return noHome
+	}
+	return dir
+}
+
+// checkHome gives the commonest failure of home= its own words. Whether the user may enter it shows when the process starts.
+func checkHome(dir string) error {
 	if dir == "" {
 		return nil
 	}
@@ -119,13 +129,10 @@ func checkHome(dir string, ofUser bool) error {
 	if err == nil && !info.IsDir() {
 		err = syscall.ENOTDIR
 	}
-	if err == nil {
-		return nil
+	if err != nil {
+		return fmt.Errorf("home=: %w", err)
 	}
-	if ofUser {
-		return fmt.Errorf("the home of its user: %w; create it, or give another folder with home=", err)
-	}
-	return fmt.Errorf("home=: %w", err)
+	return nil
 }
 
 func orCurrent(dir string) string {

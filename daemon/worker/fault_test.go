@@ -148,6 +148,8 @@ func TestBrokenBody(t *testing.T) {
 	r := start(t, bodyAndStream, settings{threads: 1})
 	for name, frame := range map[string][]byte{
 		"more than asked": wire.Frame{Type: wire.TypeBody, Payload: make([]byte, wire.Chunk+1)}.Append(nil),
+		"its head alone":  wire.Frame{Type: wire.TypeBody, Payload: make([]byte, wire.Chunk+1)}.Append(nil)[:wire.HeadSize],
+		"a head of none":  {0xff, 0xff, 0xff, 0xff, byte(wire.TypeBody), 0, 0, 0},
 		"empty":           wire.Frame{Type: wire.TypeBody}.Append(nil),
 		"request":         wire.Frame{Type: wire.TypeRequest, Payload: r.request().Encode()}.Append(nil),
 		"end with data":   wire.Frame{Type: wire.TypeBodyEnd, Payload: []byte("x")}.Append(nil),

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +39,7 @@ func (s *Server) stop(signal syscall.Signal) {
 	s.stopped = true
 	s.checkDescriptors()
 	if !s.hasExited() {
+		comesTrue(settling, s.isSettled)
 		s.Signal(signal)
 		comesTrue(patience, s.hasExited)
 	}
@@ -167,6 +169,24 @@ func pooled(conf string, children int) (child, worker int) {
 		worker = max(worker, children*idle)
 	}
 	return child, worker
+}
+
+// settling is how long a stop, or a restart at once, waits for httpd's children to have nothing to do. Some tests stop them at work.
+const settling = 200 * time.Millisecond
+
+// isSettled tells whether all threads of httpd's children sleep. One that still cleans up behind its last response when httpd is
+// stopped at once can crash: in a threaded MPM the child's main thread closes its socket under it, and in prefork the signal's
+// handler destroys the pools that it is destroying.
+func (s *Server) isSettled() bool {
+	for _, pid := range s.Children() {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/stat", pid))
+		for _, task := range tasks {
+			if stat, err := os.ReadFile(task); err == nil && !strings.Contains(string(stat), ") S ") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // checkDescriptors compares every process with the most that a process of its role had at the baseline. Connections

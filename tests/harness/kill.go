@@ -1,4 +1,4 @@
-// This file ends a server in the way that nobody should.
+// This file ends a server in other ways than Stop.
 
 package harness
 
@@ -19,6 +19,13 @@ func (s *Server) Kill() {
 			_ = unix.Kill(p.pid, unix.SIGKILL)
 		}
 	})
+}
+
+// AwaitEnd waits for the end of a server that was told to stop by Signal, and checks what Stop does.
+func (s *Server) AwaitEnd() {
+	s.t.Helper()
+	comesTrue(patience, s.hasExited)
+	s.stop(unix.SIGTERM)
 }
 
 // Account is the user that the server's children run as; ok is false when httpd stays the user that started it.

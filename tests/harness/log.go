@@ -54,7 +54,8 @@ func (l Line) Alarming() bool { return !harmlessLevels[l.Level] }
 var crashPattern = regexp.MustCompile(`child pid \d+ exit signal|GWSGI090[238]: `)
 
 // busyPattern is what httpd says once when all its threads have work: a matter of speed, not of right and wrong.
-var busyPattern = regexp.MustCompile(`AH(00161|00286|00484|10159): server (reached MaxRequestWorkers|is within MinSpareThreads)`)
+// The second kind is about children of the generation before that are still ending.
+var busyPattern = regexp.MustCompile(`AH(00161|00286|00484|10159): server (reached MaxRequestWorkers|is within MinSpareThreads)|AH(00288|03490): scoreboard is full`)
 
 // stopPattern is what the event MPM says when it is stopped (not gracefully) while a worker puts a connection back: the MPM has
 // closed the worker's socket under it.

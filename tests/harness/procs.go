@@ -191,7 +191,7 @@ func connections(pid int) map[string]string {
 
 // once is how many descriptors of a kind may appear late in a process's life, for the reason given.
 var once = map[string]int{
-	"anon_inode:[eventpoll]": 1, // a runtime's poller starts with its first use
+	"anon_inode:[eventpoll]": 2, // a runtime's poller starts with its first use, the MPM's may still start in an idle child
 	"anon_inode:[eventfd]":   1, // the same
 	"/dev/urandom":           1, // a library's generator
 	"/dev/null":              1, // a library's standard streams

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -100,11 +101,24 @@ func newLayout(t testing.TB, config Config) *layout {
 	return l
 }
 
+// Ports that no outgoing connection gets by itself, so that none takes one before httpd listens.
+const firstPort, lastPort = 10000, 32000
+
+var portsInUse sync.Map // by other tests of this program
+
 func freePort(t testing.TB) int {
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if _, taken := portsInUse.LoadOrStore(port, true); taken {
+			continue
+		}
+		if listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			listener.Close()
+			return port
+		}
+	}
+	require.Fail(t, "no free port")
+	return 0
 }
 
 func writeConfig(t testing.TB, config Config, l *layout) {
@@ -246,7 +260,11 @@ func (s *Server) Signal(signal syscall.Signal) {
 func (s *Server) Graceful() { s.t.Helper(); s.restart(unix.SIGUSR1) }
 
 // Restart restarts the server at once, and waits until the new generation serves.
-func (s *Server) Restart() { s.t.Helper(); s.restart(unix.SIGHUP) }
+func (s *Server) Restart() {
+	s.t.Helper()
+	comesTrue(settling, s.isSettled)
+	s.restart(unix.SIGHUP)
+}
 
 func (s *Server) restart(signal syscall.Signal) {
 	s.t.Helper()
