@@ -7,6 +7,7 @@
 #   APP=…  HOST=…  PORT=…     what `make run` serves, and where
 #   TESTFLAGS=…               more arguments for go test, such as -run=Smoke
 #   FUZZTIME=10s              how long each fuzz target runs
+#   CONFORMANCEFLAGS=…        arguments for the conformance suite, such as '-only WSGIReload'
 #   BENCHFLAGS=…              arguments for the benchmark, such as '-workloads hello -connections 16'
 
 .DEFAULT_GOAL := help
@@ -21,6 +22,7 @@ PORT ?= 8000
 FUZZTIME ?= 10s
 TESTFLAGS ?=
 BENCHFLAGS ?=
+CONFORMANCEFLAGS ?=
 
 B := build
 O := $(B)/obj
@@ -182,7 +184,7 @@ uninstall: check-tools ## remove what install put there
 # These install and build first. The build is a make of its own because what it asks Python and apxs may only be there
 # once deps is through.
 
-.PHONY: run test lint bench fuzz clean
+.PHONY: run test conformance lint bench fuzz clean
 run: deps ## serve the example on http://127.0.0.1:8000/, or APP=/path/app.wsgi PORT=8001
 	@$(MAKE) --no-print-directory build
 	@APXS="$(APXS)" BUILD="$(CURDIR)/$(B)" APP="$(APP)" HOST="$(HOST)" PORT="$(PORT)" exec tests/run/serve
@@ -190,6 +192,10 @@ run: deps ## serve the example on http://127.0.0.1:8000/, or APP=/path/app.wsgi 
 test: deps ## run the unit and integration tests
 	@$(MAKE) --no-print-directory build
 	$(call go,test -count=1 -timeout 30m $(TESTFLAGS) ./...)
+
+conformance: deps ## print what each directive promises, with PASS or FAIL
+	@$(MAKE) --no-print-directory build
+	@$(GO_RUN) run ./tests/conformance $(CONFORMANCEFLAGS)
 
 lint: deps ## check formatting, go vet, staticcheck, C warnings, go.mod
 	@$(MAKE) --no-print-directory $(O)/cflags $(O)/go-env

@@ -52,6 +52,7 @@ func TestImportScriptPicksItsProcess(t *testing.T) {
 	s.Expect(`preload.wsgi in group ''`)
 	s.Allow(`preload.wsgi in group 'theirs'`) // said by the daemon process
 	s.WaitLog(`preload.wsgi in group ''`)
+	s.WaitLog(`of process group 'elsewhere' is ready`)
 	assert.Equal(t, "1", s.Get("/main").Body)
 	for _, child := range s.Children() {
 		assert.Zero(t, timesLogged(s, fmt.Sprintf(`\[pid %d:.*preload.wsgi in group 'theirs'`, child)))

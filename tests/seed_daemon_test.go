@@ -133,19 +133,6 @@ func TestSeedImportScriptPreloads(t *testing.T) {
 	})
 }
 
-// A handler that an import script registers is called.
-func TestSeedSignalHandlerIsCalled(t *testing.T) {
-	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
-		s := harness.Start(t, harness.Config{Mode: mode, Children: 1, Conf: `
-			WSGIRestrictSignal Off
-			WSGIImportScript "${APPS}/imports/handler.wsgi" application-group=%{GLOBAL} process-group=` + mode.ProcessGroup() + `
-			WSGIScriptAlias /count "${APPS}/imports/handler.wsgi" application-group=%{GLOBAL}`})
-		assert.Equal(t, "0", s.Get("/count").Body)
-		require.NoError(t, syscall.Kill(s.AppProcesses()[0], syscall.SIGUSR2))
-		harness.Eventually(t, func() bool { return s.Get("/count").Body == "1" }, "the handler runs on Python's main thread")
-	})
-}
-
 // ---- Python ----
 
 // What an environment variable would say, the directive overrides.
