@@ -64,10 +64,6 @@ class Restricted:
         raise io.UnsupportedOperation(
             "%s is restricted in a WSGI application; '%s Off' lifts it" % (self._name, self._directive))
 
-    def isatty(self):
-        # A question, not a use: frameworks ask before they choose colours.
-        return False
-
     def __getattr__(self, attribute):
         if attribute.startswith("__"):
             raise AttributeError(attribute)  # Python's own protocols, such as copying, ask whether it is there

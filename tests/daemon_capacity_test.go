@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -192,6 +193,7 @@ func TestDaemonListenBacklog(t *testing.T) {
 		pid := ask[inside](t, s, "/main/inside").PID
 		path := socketOf(t, pid)
 		require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+		harness.Eventually(t, func() bool { return isStopped(pid) }, "all threads of the worker to stand still")
 		var waiting []int
 		var err error
 		for err == nil && len(waiting) < 2*backlog {
@@ -207,6 +209,18 @@ func TestDaemonListenBacklog(t *testing.T) {
 		assert.Equal(t, backlog+1, len(waiting)-1, "Linux lets one more than the backlog wait")
 		assert.Equal(t, pid, ask[inside](t, s, "/main/inside").PID)
 	}
+}
+
+// isStopped tells whether every thread of a process has stopped: until then one may still accept a connection.
+func isStopped(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, thread := range threads {
+		stat, readErr := os.ReadFile(thread)
+		if readErr != nil || !strings.Contains(string(stat), ") T ") {
+			return false
+		}
+	}
+	return err == nil && len(threads) > 0
 }
 
 // connectTo connects without waiting.

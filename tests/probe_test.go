@@ -84,14 +84,10 @@ func asRoot(t *testing.T, why string) {
 	}
 }
 
-// memoryKB is a line of /proc/PID/status or smaps_rollup, such as "VmRSS" or "Pss", in kilobytes.
+// memoryKB is a line of /proc/PID/status, such as "VmRSS", in kilobytes.
 func memoryKB(t *testing.T, pid int, name string) int {
 	t.Helper()
-	file := "status"
-	if name == "Pss" {
-		file = "smaps_rollup"
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	require.NoError(t, err)
 	match := regexp.MustCompile(`(?m)^` + name + `:\s+(\d+) kB$`).FindSubmatch(text)
 	require.NotNil(t, match, "%s of process %d", name, pid)

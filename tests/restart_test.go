@@ -30,14 +30,13 @@ func assertParentDoesNotGrow(t *testing.T, s *harness.Server, restarts int, rest
 		restart()
 		check()
 	}
-	pss, rss, files := memoryKB(t, s.PID(), "Pss"), memoryKB(t, s.PID(), "VmRSS"), openFiles(t, s.PID())
+	rss, files := memoryKB(t, s.PID(), "VmRSS"), openFiles(t, s.PID()) // PSS would depend on how many children share it just now
 	for range restarts {
 		restart()
 		check()
 	}
 	harness.Eventually(t, func() bool { return len(s.Children()) <= 4 }, "old children to end")
 	assert.Less(t, memoryKB(t, s.PID(), "VmRSS"), rss+growthKB, "RSS of the parent, KB")
-	assert.Less(t, memoryKB(t, s.PID(), "Pss"), pss+growthKB, "PSS of the parent, KB")
 	assert.LessOrEqual(t, openFiles(t, s.PID()), files, "descriptors of the parent")
 }
 
@@ -112,6 +111,7 @@ func TestRestartsHardUnderLoad(t *testing.T) {
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: helloConf, Children: 2, Threads: 8})
+			s.Allow(stoppedUnderLoad)
 			assertHello(t, s)
 			clients := startClients(t, s, 4, tolerateClosed)
 			defer clients.stop()

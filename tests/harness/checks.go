@@ -104,9 +104,12 @@ func (s *Server) takeBaseline() {
 	roles := rolesOf(s.PID(), processes)
 	for _, p := range processes {
 		role := roles[p.pid]
+		if role == roleWorker && !s.isReady(p.pid) {
+			continue // it has not yet opened all
+		}
 		own := s.descriptorsOf(p, processes, role)
-		if now, found := readProcess(p.pid); !found || now.exiting || role == roleWorker && !s.isReady(p.pid) {
-			continue // it has closed some already, or not yet opened all
+		if now, found := readProcess(p.pid); !found || now.exiting {
+			continue // it has closed some already
 		}
 		if base[role] == nil {
 			base[role] = descriptors{}
