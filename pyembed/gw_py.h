@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "gowsgi_abi.h"
+#include "gowsgi_buffer.h"
 
 /* ---- interpreters (interp.c) ---- */
 
@@ -68,15 +69,6 @@ void gwp_main_exit_functions(void);
 
 typedef struct gwp_request gwp_request;
 
-/* Bytes that grow. */
-typedef struct gwp_buffer {
-    char *data;
-    size_t len, cap;
-} gwp_buffer;
-
-int gwp_buffer_reserve(gwp_buffer *b, size_t more); /* 0, or -1 without memory */
-int gwp_buffer_append(gwp_buffer *b, const char *data, size_t len);
-
 /* An interpreter and this thread's state in it. */
 typedef struct gwp_slot {
     gwp_interp *interp;
@@ -89,9 +81,9 @@ typedef struct gwp_thread {
     gwp_request *current;         /* the request it serves, or NULL */
     gwp_slot *slots;
     size_t slot_count;
-    gwp_buffer head;              /* packed response headers of the current request */
-    gwp_buffer body;              /* a small response's body */
-    gwp_buffer stderr_line;       /* the line that sys.stderr has begun on this thread */
+    gowsgi_buffer head;              /* packed response headers of the current request */
+    gowsgi_buffer body;              /* a small response's body */
+    gowsgi_buffer stderr_line;       /* the line that sys.stderr has begun on this thread */
     sigset_t mask;                /* the caller's signal mask while the thread is in Go */
     int in_go;
 } gwp_thread;

@@ -114,7 +114,7 @@ static gowsgi_answer take_text(gwp_request *r, PyObject *text)
 }
 
 /* Adds a member of a list to what is packed. Returns 0, or -1 with the reason logged. */
-static int pack_member(gwp_request *r, gwp_buffer *packed, PyObject *member)
+static int pack_member(gwp_request *r, gowsgi_buffer *packed, PyObject *member)
 {
     PyObject *bytes;
     size_t len;
@@ -130,7 +130,7 @@ static int pack_member(gwp_request *r, gwp_buffer *packed, PyObject *member)
         return -1;
     }
     len = GOWSGI_PACKED_PAIR_OVERHEAD + (size_t)PyBytes_GET_SIZE(bytes);
-    if (len > MAX_ANSWER - packed->len || gwp_buffer_reserve(packed, len) != 0) {
+    if (len > MAX_ANSWER - packed->len || gowsgi_buffer_reserve(packed, len) != 0) {
         say(r, "GWSGI1206", "returned a list of more than %d bytes", MAX_ANSWER);
         Py_DECREF(bytes);
         return -1;
@@ -144,7 +144,7 @@ static int pack_member(gwp_request *r, gwp_buffer *packed, PyObject *member)
 
 static gowsgi_answer take_list(gwp_request *r, PyObject *iterator)
 {
-    gwp_buffer packed = {NULL, 0, 0};
+    gowsgi_buffer packed = {NULL, 0, 0};
     gowsgi_answer answer = GOWSGI_ANSWER_FAILED;
     PyObject *member;
     int rv = 0;

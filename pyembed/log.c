@@ -14,7 +14,7 @@ typedef struct log_object {
     PyObject_HEAD
     gwp_request *request;         /* whose log it is; NULL after the request */
     int is_stderr;                /* follows the request that the calling thread serves */
-    gwp_buffer line;              /* begun and not yet ended; a stderr keeps it per thread */
+    gowsgi_buffer line;              /* begun and not yet ended; a stderr keeps it per thread */
 } log_object;
 
 void gwp_log_line(gwp_request *r, int level, const char *data, size_t len)
@@ -45,14 +45,14 @@ void gwp_log_line(gwp_request *r, int level, const char *data, size_t len)
 }
 
 /* Logs the whole lines of data; keeps the rest in `begun`. */
-static int write_lines(gwp_request *r, gwp_buffer *begun, const char *data, size_t len)
+static int write_lines(gwp_request *r, gowsgi_buffer *begun, const char *data, size_t len)
 {
     const char *newline;
 
     while ((newline = memchr(data, '\n', len)) != NULL) {
         size_t n = (size_t)(newline - data);
         if (begun->len) {
-            if (gwp_buffer_append(begun, data, n) != 0)
+            if (gowsgi_buffer_append(begun, data, n) != 0)
                 return -1;
             gwp_log_line(r, GOWSGI_LOG_ERR, begun->data, begun->len);
             begun->len = 0;
@@ -62,7 +62,7 @@ static int write_lines(gwp_request *r, gwp_buffer *begun, const char *data, size
         data = newline + 1;
         len -= n + 1;
     }
-    if (len && gwp_buffer_append(begun, data, len) != 0)
+    if (len && gowsgi_buffer_append(begun, data, len) != 0)
         return -1;
     while (begun->len >= MAX_RECORD) {
         gwp_log_line(r, GOWSGI_LOG_ERR, begun->data, MAX_RECORD);
@@ -72,7 +72,7 @@ static int write_lines(gwp_request *r, gwp_buffer *begun, const char *data, size
     return 0;
 }
 
-static void flush_line(gwp_request *r, gwp_buffer *begun)
+static void flush_line(gwp_request *r, gowsgi_buffer *begun)
 {
     if (begun->len) {
         gwp_log_line(r, GOWSGI_LOG_ERR, begun->data, begun->len);
@@ -81,7 +81,7 @@ static void flush_line(gwp_request *r, gwp_buffer *begun)
 }
 
 /* Where the calling thread's writes to a stream go. */
-static gwp_request *target(log_object *self, gwp_buffer **begun)
+static gwp_request *target(log_object *self, gowsgi_buffer **begun)
 {
     gwp_thread *t;
 
@@ -96,7 +96,7 @@ static gwp_request *target(log_object *self, gwp_buffer **begun)
 
 static PyObject *write_text(log_object *self, PyObject *str)
 {
-    gwp_buffer *begun;
+    gowsgi_buffer *begun;
     gwp_request *r = target(self, &begun);
     Py_ssize_t len;
     const char *data = PyUnicode_AsUTF8AndSize(str, &len);
@@ -120,7 +120,7 @@ static PyObject *write_text(log_object *self, PyObject *str)
 static PyObject *log_write(PyObject *op, PyObject *arg)
 {
     log_object *self = (log_object *)op;
-    gwp_buffer *begun;
+    gowsgi_buffer *begun;
     gwp_request *r;
     Py_buffer view;
     int rv;
@@ -158,7 +158,7 @@ static PyObject *log_writelines(PyObject *op, PyObject *lines)
 
 static PyObject *log_flush(PyObject *op, PyObject *unused)
 {
-    gwp_buffer *begun;
+    gowsgi_buffer *begun;
     gwp_request *r = target((log_object *)op, &begun);
 
     (void)unused;
@@ -268,7 +268,7 @@ PyObject *gwp_log_new(gwp_state *st, gwp_request *r)
         return NULL;
     self->request = r;
     self->is_stderr = r == NULL;
-    self->line = (gwp_buffer){NULL, 0, 0};
+    self->line = (gowsgi_buffer){NULL, 0, 0};
     return (PyObject *)self;
 }
 

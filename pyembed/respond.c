@@ -107,14 +107,14 @@ static Py_ssize_t body_size(PyObject *list)
 /* Copies a small body to the thread's buffer, to be sent when the GIL is gone. Returns 0 if it did. */
 static int keep_small_body(gwp_request *r, PyObject *list, size_t total)
 {
-    gwp_buffer *body = &r->thread->body;
+    gowsgi_buffer *body = &r->thread->body;
     PyObject **items = PySequence_Fast_ITEMS(list);
 
     body->len = 0;
-    if (total > SMALL_BODY || gwp_buffer_reserve(body, total) != 0)
+    if (total > SMALL_BODY || gowsgi_buffer_reserve(body, total) != 0)
         return -1;
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list); i++)
-        gwp_buffer_append(body, PyBytes_AS_STRING(items[i]), (size_t)PyBytes_GET_SIZE(items[i]));
+        gowsgi_buffer_append(body, PyBytes_AS_STRING(items[i]), (size_t)PyBytes_GET_SIZE(items[i]));
     return 0;
 }
 

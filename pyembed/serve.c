@@ -151,11 +151,11 @@ gowsgi_outcome gowsgi_request_serve(gowsgi_request *request)
 {
     gwp_request r = {.abi = request, .thread = gwp_thread_here(), .owner = pthread_self(), .content_length = -1};
     gwp_request *around = r.thread->current; /* an application whose response has a subrequest in it */
-    gwp_buffer head = r.thread->head, body = r.thread->body;
+    gowsgi_buffer head = r.thread->head, body = r.thread->body;
     gowsgi_outcome outcome;
 
     if (around) /* what it is sending is in the thread's buffers */
-        r.thread->head = r.thread->body = (gwp_buffer){NULL, 0, 0};
+        r.thread->head = r.thread->body = (gowsgi_buffer){NULL, 0, 0};
     r.thread->head.len = 0;
     r.thread->current = &r;
     outcome = serve(&r);

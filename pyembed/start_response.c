@@ -142,7 +142,7 @@ static int parse_content_length(gwp_request *r, PyObject *str, const char *value
 
 static int pack_header(gwp_request *r, PyObject *item)
 {
-    gwp_buffer *head = &r->thread->head;
+    gowsgi_buffer *head = &r->thread->head;
     gowsgi_span name, value;
     PyObject *n, *v;
 
@@ -160,7 +160,7 @@ static int pack_header(gwp_request *r, PyObject *item)
         return -1;
     if (same_name(name.data, name.len, "Content-Length"))
         return parse_content_length(r, v, value.data, value.len);
-    if (gwp_buffer_reserve(head, GOWSGI_PACKED_PAIR_OVERHEAD + name.len + value.len) != 0) {
+    if (gowsgi_buffer_reserve(head, GOWSGI_PACKED_PAIR_OVERHEAD + name.len + value.len) != 0) {
         PyErr_NoMemory();
         return -1;
     }

@@ -97,32 +97,3 @@ gwp_thread *gwp_thread_here(void)
     pthread_setspecific(thread_key, t);
     return t;
 }
-
-int gwp_buffer_reserve(gwp_buffer *b, size_t more)
-{
-    size_t cap = b->cap ? b->cap : 1024;
-    char *data;
-
-    if (b->cap - b->len >= more)
-        return 0;
-    while (cap - b->len < more) {
-        if (cap > SIZE_MAX / 2)
-            return -1;
-        cap *= 2;
-    }
-    data = realloc(b->data, cap);
-    if (!data)
-        return -1;
-    b->data = data;
-    b->cap = cap;
-    return 0;
-}
-
-int gwp_buffer_append(gwp_buffer *b, const char *data, size_t len)
-{
-    if (gwp_buffer_reserve(b, len) != 0)
-        return -1;
-    memcpy(b->data + b->len, data, len);
-    b->len += len;
-    return 0;
-}

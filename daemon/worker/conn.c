@@ -10,36 +10,6 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static gwd_conn *all;
 
-int gwd_buffer_reserve(gwd_buffer *b, size_t more)
-{
-    size_t cap = b->cap ? b->cap : 4096;
-    char *data;
-
-    if (b->cap - b->len >= more)
-        return 0;
-    while (cap - b->len < more) {
-        if (cap > SIZE_MAX / 2)
-            return -1;
-        cap *= 2;
-    }
-    data = realloc(b->data, cap);
-    if (!data)
-        return -1;
-    b->data = data;
-    b->cap = cap;
-    return 0;
-}
-
-int gwd_buffer_append(gwd_buffer *b, const void *data, size_t len)
-{
-    if (gwd_buffer_reserve(b, len) != 0)
-        return -1;
-    if (len)
-        memcpy(b->data + b->len, data, len);
-    b->len += len;
-    return 0;
-}
-
 gwd_conn *gwd_conn_new(int fd)
 {
     gwd_conn *conn = calloc(1, sizeof *conn);
@@ -133,12 +103,12 @@ static ssize_t receive(int fd, char *to, size_t cap)
 /* Goes on with a REQUEST that did not arrive at once; the connection keeps what there is, and no thread waits for the rest. */
 static int receive_partial(gwd_conn *conn, wire_frame *frame)
 {
-    gwd_buffer *have = &conn->partial;
+    gowsgi_buffer *have = &conn->partial;
     int whole;
 
     while ((whole = is_whole(have->data, have->len, frame)) == 0) {
         size_t need = have->len < WIRE_HEAD ? WIRE_HEAD - have->len : WIRE_HEAD + frame->length - have->len;
-        ssize_t n = gwd_buffer_reserve(have, need) == 0 ? receive(conn->fd, have->data + have->len, need) : -1;
+        ssize_t n = gowsgi_buffer_reserve(have, need) == 0 ? receive(conn->fd, have->data + have->len, need) : -1;
         if (n <= 0)
             return (int)n;
         have->len += (size_t)n;
@@ -159,7 +129,7 @@ int gwd_conn_receive(gwd_conn *conn, char *input, wire_frame *frame, const char 
         whole = is_whole(input, (size_t)n, frame);
         if (whole)
             return whole == 1 ? 1 : -2;
-        if (gwd_buffer_append(&conn->partial, input, (size_t)n) != 0)
+        if (gowsgi_buffer_append(&conn->partial, input, (size_t)n) != 0)
             return -1;
         gwd_conn_note_partial(conn, gwd_monotonic());
     }

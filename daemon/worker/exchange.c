@@ -78,12 +78,12 @@ static int send_with(gwd_exchange *x, struct iovec *iov, size_t count)
 {
     struct iovec *first = iov + 2;
     struct msghdr msg = {0};
-    gwd_buffer logs;
+    gowsgi_buffer logs;
     int rv;
 
     pthread_mutex_lock(&x->log_lock);
     logs = x->logs;
-    x->logs = (gwd_buffer){NULL, 0, 0};
+    x->logs = (gowsgi_buffer){NULL, 0, 0};
     pthread_mutex_unlock(&x->log_lock);
     if (x->out.len)
         *--first = (struct iovec){x->out.data, x->out.len};
@@ -113,11 +113,11 @@ static int queue(gwd_exchange *x, wire_type type, uint8_t flags, gowsgi_span a, 
     char head[WIRE_HEAD];
 
     wire_put_head(head, type, flags, (uint32_t)(a.len + b.len));
-    if (gwd_buffer_reserve(&x->out, WIRE_HEAD + a.len + b.len) != 0)
+    if (gowsgi_buffer_reserve(&x->out, WIRE_HEAD + a.len + b.len) != 0)
         return broken(x);
-    gwd_buffer_append(&x->out, head, WIRE_HEAD);
-    gwd_buffer_append(&x->out, a.data, a.len);
-    return gwd_buffer_append(&x->out, b.data, b.len);
+    gowsgi_buffer_append(&x->out, head, WIRE_HEAD);
+    gowsgi_buffer_append(&x->out, a.data, a.len);
+    return gowsgi_buffer_append(&x->out, b.data, b.len);
 }
 
 static const gowsgi_span nothing = {"", 0};
@@ -241,7 +241,7 @@ static ssize_t host_read(void *ctx, char *buf, size_t cap)
         n = pull(x, buf, cap < WIRE_CHUNK ? cap : WIRE_CHUNK);
     } else {
         x->ahead.len = 0;
-        n = gwd_buffer_reserve(&x->ahead, LEAST_WANT) == 0 ? pull(x, x->ahead.data, LEAST_WANT) : GOWSGI_READ_FAILED;
+        n = gowsgi_buffer_reserve(&x->ahead, LEAST_WANT) == 0 ? pull(x, x->ahead.data, LEAST_WANT) : GOWSGI_READ_FAILED;
         if (n > 0) {
             x->body = (gowsgi_span){x->ahead.data, (size_t)n};
             n = take_body(x, buf, cap);
@@ -268,7 +268,7 @@ static int host_head(void *ctx, int status, gowsgi_span status_line, gowsgi_span
         gwd_host.log(x, GOWSGI_LOG_ERR, (gowsgi_span){text, (size_t)n});
         return -1;
     }
-    if (!x->broken && gwd_buffer_reserve(&x->out, WIRE_HEAD + len) != 0)
+    if (!x->broken && gowsgi_buffer_reserve(&x->out, WIRE_HEAD + len) != 0)
         broken(x);
     if (x->broken)
         return 0; /* the write that follows says that the client is gone */
@@ -333,9 +333,9 @@ static void host_log(void *ctx, int level, gowsgi_span line)
     wire_put_head(head, WIRE_LOG, 0, (uint32_t)line.len + 1);
     head[WIRE_HEAD] = (char)level;
     pthread_mutex_lock(&x->log_lock);
-    if (!x->log_direct && x->logs.len < MAX_LOGS && gwd_buffer_reserve(&x->logs, sizeof head + line.len) == 0) {
-        gwd_buffer_append(&x->logs, head, sizeof head);
-        gwd_buffer_append(&x->logs, line.data, line.len);
+    if (!x->log_direct && x->logs.len < MAX_LOGS && gowsgi_buffer_reserve(&x->logs, sizeof head + line.len) == 0) {
+        gowsgi_buffer_append(&x->logs, head, sizeof head);
+        gowsgi_buffer_append(&x->logs, line.data, line.len);
         queued = 1;
     }
     pthread_mutex_unlock(&x->log_lock);
@@ -348,12 +348,12 @@ const gowsgi_host gwd_host = {.size = sizeof(gowsgi_host), .read = host_read, .h
 
 /* ---- Begin and end ---- */
 
-static void trim(gwd_buffer *b)
+static void trim(gowsgi_buffer *b)
 {
     b->len = 0;
     if (b->cap > KEPT) {
         free(b->data);
-        *b = (gwd_buffer){NULL, 0, 0};
+        *b = (gowsgi_buffer){NULL, 0, 0};
     }
 }
 

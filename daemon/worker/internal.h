@@ -4,17 +4,9 @@
 
 #include <pthread.h>
 
+#include "gowsgi_buffer.h"
 #include "wire.h"
 #include "worker.h"
-
-/* Bytes that grow. */
-typedef struct gwd_buffer {
-    char *data;
-    size_t len, cap;
-} gwd_buffer;
-
-int gwd_buffer_reserve(gwd_buffer *b, size_t more); /* 0, or -1 without memory */
-int gwd_buffer_append(gwd_buffer *b, const void *data, size_t len);
 
 /* ---- connections (conn.c) ---- */
 
@@ -25,7 +17,7 @@ typedef struct gwd_conn {
     struct gwd_conn *next, *before; /* all connections; the list's lock */
     int fd;
     int64_t partial_since;        /* when an incomplete REQUEST began; 0: none; the list's lock */
-    gwd_buffer partial;           /* what there is of it */
+    gowsgi_buffer partial;           /* what there is of it */
 } gwd_conn;
 
 gwd_conn *gwd_conn_new(int fd);   /* NULL without memory */
@@ -48,12 +40,12 @@ typedef struct gwd_exchange {
     gwd_conn *conn;
     int broken;                   /* the peer is gone or not to be trusted: nothing more is read or sent */
     int ended;                    /* END or FILE was queued or sent */
-    gwd_buffer out;               /* frames that wait to be sent; the thread that runs host functions */
+    gowsgi_buffer out;               /* frames that wait to be sent; the thread that runs host functions */
     gowsgi_span body;             /* what is at hand of the request body */
     int body_state;               /* > 0: there may be more; else GOWSGI_READ_* of its end */
-    gwd_buffer ahead;             /* what was read ahead of the application */
+    gowsgi_buffer ahead;             /* what was read ahead of the application */
     pthread_mutex_t log_lock;     /* held for some instructions; guards what follows */
-    gwd_buffer logs;              /* LOG frames that wait to be sent */
+    gowsgi_buffer logs;              /* LOG frames that wait to be sent */
     int log_direct;               /* the exchange is over: lines go to the process's log */
     gowsgi_span environ;          /* of the request, to say in the log whose it is */
 } gwd_exchange;

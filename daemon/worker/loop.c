@@ -211,7 +211,7 @@ static int handle(gwd_thread *t, gwd_conn *conn)
     if (rv == 1) {
         rv = serve(t, conn, (gowsgi_span){data + WIRE_HEAD, frame.length}, frame.flags);
         free(conn->partial.data);
-        conn->partial = (gwd_buffer){NULL, 0, 0};
+        conn->partial = (gowsgi_buffer){NULL, 0, 0};
     }
     if (rv == -2)
         gwd_logf_seldom(GOWSGI_LOG_ERR, "GWSGI1001: a peer on the group's socket sent what is no request of mod_gowsgi's; its "

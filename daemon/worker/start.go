@@ -15,14 +15,6 @@ import (
 	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
 )
 
-// What the supervisor hands over, besides 0 to 2.
-const (
-	configFD     = 3
-	scoreboardFD = 4
-	controlFD    = 5
-	listenerFD   = 6
-)
-
 // worker is this process.
 type worker struct {
 	config  *daemon.Worker
@@ -60,10 +52,10 @@ func Main() int {
 
 // newWorker reads what the supervisor handed over.
 func newWorker() (*worker, error) {
-	for fd := configFD; fd <= listenerFD; fd++ {
+	for fd := daemon.ConfigFD; fd <= daemon.ListenerFD; fd++ {
 		unix.CloseOnExec(fd)
 	}
-	file := os.NewFile(configFD, "configuration")
+	file := os.NewFile(daemon.ConfigFD, "configuration")
 	data, err := io.ReadAll(io.NewSectionReader(file, 0, 1<<30))
 	_ = file.Close()
 	if err != nil {
@@ -73,15 +65,15 @@ func newWorker() (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	board, err := daemon.MapScoreboard(scoreboardFD)
-	_ = unix.Close(scoreboardFD)
+	board, err := daemon.MapScoreboard(daemon.ScoreboardFD)
+	_ = unix.Close(daemon.ScoreboardFD)
 	if err != nil {
 		return nil, err
 	}
 	if config.Slot >= board.Workers() || config.Group.Index >= board.Groups() {
 		return nil, fmt.Errorf("%w: it has no place in the scoreboard", daemon.ErrConfig)
 	}
-	if err := unix.SetNonblock(controlFD, true); err != nil {
+	if err := unix.SetNonblock(daemon.ControlFD, true); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	o := &config.Group.Options
@@ -95,7 +87,7 @@ func newWorker() (*worker, error) {
 		opened:  make(chan struct{}),
 	}
 	w.life.log = w.log
-	w.control = newControl(os.NewFile(controlFD, "control"), w.slot, w.log)
+	w.control = newControl(os.NewFile(daemon.ControlFD, "control"), w.slot, w.log)
 	return w, nil
 }
 
@@ -129,7 +121,7 @@ func (w *worker) start() error {
 
 // open makes the process take requests.
 func (w *worker) open() error {
-	retirement, err := startThreads(w.config, w.slot, listenerFD, controlFD)
+	retirement, err := startThreads(w.config, w.slot, daemon.ListenerFD, daemon.ControlFD)
 	if err != nil {
 		return err
 	}
