@@ -124,20 +124,20 @@ static entry *entry_new(uint32_t hash, const char *script, const char *app_group
 }
 
 gwp_loaded *gwp_table_publish(const char *script, const char *app_group, const char *callable, gwp_interp *interp,
-                              PyObject *module, PyObject *object, int64_t mtime)
+                              PyObject *module, PyObject *object, int64_t mtime, gwp_loaded **before)
 {
     uint32_t hash = hash_key(script, app_group, callable);
-    gwp_loaded *loaded = calloc(1, sizeof *loaded), *before = NULL;
+    gwp_loaded *loaded = calloc(1, sizeof *loaded);
     entry *e;
 
+    *before = NULL;
     pthread_mutex_lock(&table_lock);
     e = find(hash, script, app_group, callable);
     if (!e && (e = entry_new(hash, script, app_group, callable)) != NULL) {
         e->next = table[hash % TABLE_SIZE];
         table[hash % TABLE_SIZE] = e;
     }
-    /* Without memory the application is loaded anew each time; a retired interpreter gets no more requests. */
-    if (!e || !loaded || interp->retired) {
+    if (!e || !loaded) {
         pthread_mutex_unlock(&table_lock);
         free(loaded);
         Py_DECREF(module);
@@ -145,10 +145,13 @@ gwp_loaded *gwp_table_publish(const char *script, const char *app_group, const c
         return NULL;
     }
     *loaded = (gwp_loaded){.interp = interp, .module = module, .callable = object, .mtime = mtime, .refs = 1};
-    before = e->loaded;
-    e->loaded = loaded;
+    if (!interp->retired) { /* a retired interpreter gets no more requests than this one */
+        *before = e->loaded;
+        e->loaded = loaded;
+        loaded->refs++;
+    }
     pthread_mutex_unlock(&table_lock);
-    return before;
+    return loaded;
 }
 
 int64_t gwp_table_mtime(const char *script, const char *app_group, const char *callable)

@@ -109,14 +109,14 @@ typedef struct gwp_loaded {
     gwp_interp *interp;
     PyObject *module, *callable;
     int64_t mtime;                /* of the script file when it was read, microseconds */
-    int refs;                     /* table */
+    int refs;                     /* of the table and of requests */
 } gwp_loaded;
 
 /* Finds the application of a request and takes a hold of it and of its interpreter. NULL when it is not loaded, or when the
  * script's mtime differs and the request asks for reloading: Go then has a closer look. */
 gwp_loaded *gwp_table_take(const gowsgi_request *req);
 
-/* Lets go of what gwp_table_take() gave. With the GIL of its interpreter, which the caller leaves after it. */
+/* Lets go of what gwp_table_take() or gwp_table_publish() gave. With the GIL of its interpreter, which the caller leaves after it. */
 void gwp_table_release(gwp_loaded *loaded);
 
 /* Marks an interpreter as in use while an application is loaded into it. Returns 0, or -1 when it was retired meanwhile. */
@@ -125,10 +125,11 @@ int gwp_interp_hold(gwp_interp *interp);
 /* Takes back the mark of gwp_table_take() or gwp_interp_hold(). Returns 1 when it was the last of a retired one: end it. */
 int gwp_interp_release(gwp_interp *interp);
 
-/* Puts an application into the table in place of the one that was there, which is returned for its release (or NULL). Takes
- * over the references. Does nothing when interp was retired meanwhile. With the GIL of interp. */
+/* Puts an application into the table in place of the one that was there, which goes to *before for its release (or NULL). When interp
+ * was retired meanwhile the table stays as it is. Takes over the references. With the GIL of interp, and a hold of it. Returns the
+ * application with a reference for the caller, or NULL without memory. */
 gwp_loaded *gwp_table_publish(const char *script, const char *app_group, const char *callable, gwp_interp *interp,
-                              PyObject *module, PyObject *object, int64_t mtime);
+                              PyObject *module, PyObject *object, int64_t mtime, gwp_loaded **before);
 
 /* Looks, without taking hold: the mtime of a loaded application, or -1 when it is not loaded. */
 int64_t gwp_table_mtime(const char *script, const char *app_group, const char *callable);
@@ -269,8 +270,9 @@ typedef enum gwp_junction {
 /* What the junction LOAD answers instead of a status when the process must not load a changed script: GOWSGI_RETRY. */
 #define GWP_LOAD_RETRY (-1)
 
-/* Go's side; called without the GIL and with all signals blocked. For LOAD: returns 0 when the table has the application now, else
- * the HTTP status to answer; the reason is logged. Others: 0. */
+/* Go's side; called without the GIL and with all signals blocked. For LOAD: returns 0 with r->loaded and r->interp set and held, or
+ * without when the interpreter was retired meanwhile and LOAD is to be asked again, else the HTTP status to answer; the reason is
+ * logged. Others: 0. */
 typedef int (*gwp_junction_fn)(int junction, void *request);
 
 void gwp_set_junction(gwp_junction_fn fn);

@@ -265,8 +265,6 @@ static gowsgi_answer ask(gwp_request *r)
     gowsgi_answer answer;
     int status = gwp_find_application(r);
 
-    if (status == 503)
-        say(r, "GWSGI1207", "cannot run: the script changes faster than it can be loaded");
     if (status)
         return GOWSGI_ANSWER_FAILED;
     if (gwp_enter(r->interp) != 0) {

@@ -2,6 +2,7 @@ package pyembed_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -191,4 +192,34 @@ func TestHintForModulesThatNeedTheMainInterpreter(t *testing.T) {
 	q := script(t, `raise ImportError("no module named x")`)
 	q.Group = "own"
 	assert.NotContains(t, q.Serve().LogText(), "GWSGI0507")
+}
+
+// A request that finds its script changed again each time that it looks is answered all the same: it was seen to take nine changes.
+func TestScriptThatChangesFasterThanItIsCalled(t *testing.T) {
+	text := func(version int64) string {
+		return fmt.Sprintf("def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'%d']\n", version)
+	}
+	q := script(t, text(0))
+	q.Group, q.Flags = newGroup("hectic"), hosttest.Reload|hosttest.ReloadInterpreter
+	now, stop := time.Now(), time.Now().Add(1500*time.Millisecond)
+	var written atomic.Int64
+	together(25, func(i int) {
+		for time.Now().Before(stop) {
+			if i == 0 {
+				version := written.Add(1)
+				rewriteAtOnce(t, q.Script, text(version), now.Add(time.Duration(version)*time.Second))
+				continue
+			}
+			q := q
+			q.Mtime = mtime(t, q.Script)
+			least := written.Load() - 1 // the newest may still be on its way to its place
+			r := q.Serve()
+			if !assert.Equal(t, hosttest.Done, r.Outcome, "log: %s", r.LogText()) {
+				return
+			}
+			version, err := strconv.ParseInt(r.Body(), 10, 64)
+			assert.NoError(t, err)
+			assert.GreaterOrEqual(t, version, least, "a version from before the request")
+		}
+	})
 }

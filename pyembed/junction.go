@@ -25,7 +25,8 @@ func SetJunction(fn unsafe.Pointer) {
 }
 
 // Junction does what the straight road leaves to Go. It is called on the request's thread, without the GIL, with all signals
-// blocked. For a load it returns 0, or the HTTP status to answer, having logged why, or GWP_LOAD_RETRY.
+// blocked. For a load it returns 0 with the application in the request, or 0 without one when it has to be looked for again, or the
+// HTTP status to answer, having logged why, or GWP_LOAD_RETRY.
 func Junction(kind int, request unsafe.Pointer) int {
 	r := (*C.gwp_request)(request)
 	switch kind {
@@ -78,6 +79,15 @@ func loadApplication(r *C.gwp_request, w wanted) int {
 	if err != nil {
 		return cannotRead(r, what, err)
 	}
+	if C.gwp_interp_hold(in.c) != 0 {
+		return 0 // retired while this request waited for the lock: the road comes back, to a new interpreter
+	}
+	held := in
+	defer func() {
+		if held != nil {
+			release(held)
+		}
+	}()
 	mtime := mtimeOf(info)
 	changed := s.module != nil && w.reload && s.mtime != mtime
 	if changed && w.reloadProcess {
@@ -85,12 +95,8 @@ func loadApplication(r *C.gwp_request, w wanted) int {
 	}
 	if changed && w.reloadInterp && w.group != "" {
 		in.retire()
-		return 0 // the road comes back, to a new interpreter
+		return 0 // to the new interpreter
 	}
-	if C.gwp_interp_hold(in.c) != 0 {
-		return 0 // retired while this request waited for the lock
-	}
-	defer release(in)
 	if err := in.enter(); err != nil {
 		logLine(r, levelErr, faultLine(r, "GWSGI0402", "GWSGI1207", fmt.Sprintf("%s cannot run: %v", what, err)))
 		return http.StatusInternalServerError
@@ -104,10 +110,11 @@ func loadApplication(r *C.gwp_request, w wanted) int {
 			return cannotRead(r, what, err)
 		}
 	}
-	if r != nil {
-		r.abi.script_mtime = C.int64_t(s.mtime)
+	status := s.publish(r, in, w, what)
+	if status == 0 && r != nil {
+		held = nil // it is the request's now
 	}
-	return s.publish(r, in, w, what)
+	return status
 }
 
 func release(in *interpreter) {
@@ -128,7 +135,8 @@ func cannotRead(r *C.gwp_request, what string, err error) int {
 	return http.StatusInternalServerError
 }
 
-// publish finds the entry point in the module and puts it into the table. With the GIL.
+// publish finds the entry point in the module, puts it into the table and gives it to the request, whose script may have changed
+// again before it could find it there. With the GIL, and a hold of the interpreter, which goes to the request.
 func (s *script) publish(r *C.gwp_request, in *interpreter, w wanted, what string) int {
 	object := s.module.GetAttrString(w.callable)
 	if isQuestion(r) {
@@ -148,12 +156,22 @@ func (s *script) publish(r *C.gwp_request, in *interpreter, w wanted, what strin
 	defer C.free(unsafe.Pointer(path))
 	defer C.free(unsafe.Pointer(group))
 	defer C.free(unsafe.Pointer(callable))
-	before := C.gwp_table_publish(path, group, callable, in.c, (*C.PyObject)(unsafe.Pointer(s.module)),
-		(*C.PyObject)(unsafe.Pointer(object)), C.int64_t(s.mtime))
+	var before *C.gwp_loaded
+	loaded := C.gwp_table_publish(path, group, callable, in.c, (*C.PyObject)(unsafe.Pointer(s.module)),
+		(*C.PyObject)(unsafe.Pointer(object)), C.int64_t(s.mtime), &before)
+	if loaded == nil {
+		logLine(r, levelErr, faultLine(r, "GWSGI0410", "GWSGI1207", what+" cannot run: no memory to remember it in"))
+		return http.StatusInternalServerError
+	}
 	if before != nil {
 		C.gwp_table_release(before)
 	} else if process.config.Loaded != nil {
 		process.config.Loaded(Application{Script: w.path, AppGroup: w.group, Callable: w.callable})
+	}
+	if r == nil {
+		C.gwp_table_release(loaded)
+	} else {
+		r.loaded, r.interp = loaded, in.c
 	}
 	return 0
 }

@@ -7,9 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How often a script may change while one request looks for it before the request gives up. */
-#define MAX_LOADS 8
-
 uint64_t gwp_requests_served, gwp_go_entries;
 
 static gwp_junction_fn go_junction;
@@ -58,16 +55,11 @@ int gwp_find_application(gwp_request *r)
 {
     int status = 0;
 
-    for (int loads = 0; !status; loads++) {
-        r->loaded = gwp_table_take(r->abi);
-        if (r->loaded) {
-            r->interp = r->loaded->interp;
-            return 0;
-        }
-        if (loads == MAX_LOADS) /* it changes faster than it can be called: take what there is */
-            r->abi->flags &= ~(unsigned)GOWSGI_REQ_RELOAD;
-        status = loads > MAX_LOADS ? 503 : gwp_go(GWP_JUNCTION_LOAD, r);
-    }
+    r->loaded = gwp_table_take(r->abi);
+    if (r->loaded)
+        r->interp = r->loaded->interp;
+    while (!r->loaded && !status) /* once, and once more for each time that the file changed meanwhile */
+        status = gwp_go(GWP_JUNCTION_LOAD, r);
     return status;
 }
 
