@@ -267,7 +267,7 @@ static gowsgi_answer ask(gwp_request *r)
 
     if (status)
         return GOWSGI_ANSWER_FAILED;
-    if (gwp_enter(r->interp) != 0) {
+    if (gwp_enter_in_turn(r->interp) != 0) {
         say(r, "GWSGI1207", "cannot run: no memory for a Python thread state");
         return GOWSGI_ANSWER_FAILED; /* the hold on the script is lost with the process's memory */
     }

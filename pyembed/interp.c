@@ -6,6 +6,7 @@
 
 static gwp_interp *main_interp;
 static pthread_mutex_t ours_lock = PTHREAD_MUTEX_INITIALIZER; /* guards gwp_interp.ours */
+static pthread_mutex_t turnstile = PTHREAD_MUTEX_INITIALIZER; /* held by the request that begins next */
 
 static gwp_interp *interp_record(const char *name)
 {
@@ -86,6 +87,16 @@ int gwp_enter(gwp_interp *interp)
         return -1;
     PyEval_RestoreThread(ts);
     return 0;
+}
+
+int gwp_enter_in_turn(gwp_interp *interp)
+{
+    int rv;
+
+    pthread_mutex_lock(&turnstile);
+    rv = gwp_enter(interp);
+    pthread_mutex_unlock(&turnstile);
+    return rv;
 }
 
 void gwp_leave(void)

@@ -125,7 +125,7 @@ static gowsgi_outcome serve(gwp_request *r)
         return GOWSGI_RETRY;
     if (status)
         return fail(r, status);
-    if (gwp_enter(r->interp) != 0) {
+    if (gwp_enter_in_turn(r->interp) != 0) {
         static const char text[] = "GWSGI0410: no memory for a Python thread state; the request is answered 500";
         gwp_log_line(r, GOWSGI_LOG_CRIT, text, sizeof text - 1);
         return fail(r, 500); /* the hold on the application is lost with the process's memory */
