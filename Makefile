@@ -53,7 +53,7 @@ PKGCONFIG_DIR = $(CURDIR)/$(O)/pkgconfig
 # own C without that leniency.
 COMPAT_HEADER := $(wildcard pyembed/go_python3_compat.h)
 SHARED_HEADERS := $(sort $(COMPAT_HEADER) $(wildcard c/gowsgi_*.h directives/*.h directives/*.def))
-CGO_FLAGS = -g -O2 -Wno-deprecated-declarations $(addprefix -include $(CURDIR)/,$(COMPAT_HEADER)) \
+CGO_FLAGS = -g -O2 -Wno-deprecated-declarations $(COMPAT_HEADER:%=-include '$(CURDIR)/%') \
 	-DGOWSGI_INPUTS=$(call once,INPUTS_SUM,$(firstword $(shell { echo '$(pyinfo)'; cat $(SHARED_HEADERS) /dev/null; } | cksum)))
 CGO_LINK = -g -O2 $(PY_RPATH:%=-Wl,-rpath,%)
 GO_VARS = CGO_ENABLED=1 CGO_CFLAGS="$(CGO_FLAGS)" CGO_LDFLAGS="$(CGO_LINK)" \
@@ -149,8 +149,9 @@ FORCE:
 -include $(MODULE_OBJECTS:.o=.d) $(O)/c/gowsgid.d
 
 .PHONY: env
+env: export ENV_LINE = export $(GO_VARS)
 env: $(O)/go-env ## print the environment for go by hand: eval "$(make -s env)"
-	@printf '%s\n' 'export $(GO_VARS)'
+	@printf '%s\n' "$$ENV_LINE"
 
 # ---- Install ----
 #

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -164,7 +165,7 @@ func TestAccessHtaccess(t *testing.T) {
 		<Directory "${HTDOCS}/fileinfo">
 		AllowOverride FileInfo
 		</Directory>`})
-	script := harness.App(t, "auth/script.py")
+	script := strconv.Quote(harness.App(t, "auth/script.py"))
 	lines := "AuthType Basic\nAuthName x\nAuthBasicProvider wsgi\nRequire wsgi-group admins\n" +
 		"WSGIAuthUserScript " + script + "\nWSGIAuthGroupScript " + script + "\nWSGIAccessScript " + script + "\n"
 	for _, dir := range []string{"authconfig", "fileinfo"} {

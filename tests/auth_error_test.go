@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -251,7 +252,7 @@ func TestAuthRestrictEmbedded(t *testing.T) {
 func TestAuthRestrictEmbeddedHtaccess(t *testing.T) {
 	conf := "WSGIRestrictEmbedded On\n<Directory \"${HTDOCS}\">\nAllowOverride AuthConfig\n</Directory>\n"
 	s := harness.Start(t, harness.Config{Conf: conf})
-	s.WriteFile("htdocs/.htaccess", "WSGIAccessScript "+harness.App(t, "auth/script.py")+"\n")
+	s.WriteFile("htdocs/.htaccess", "WSGIAccessScript "+strconv.Quote(harness.App(t, "auth/script.py"))+"\n")
 	s.Expect(`GWSGI1208: WSGIAccessScript .* cannot be asked: WSGIRestrictEmbedded is On, and no script .* Name this script there once, .* 500`)
 	assert.Equal(t, http.StatusInternalServerError, access(t, s, "/", "yes").Status)
 	assert.NotRegexp(t, regexp.MustCompile(`runs in this process`), s.ErrorLog(), "no Python before")

@@ -227,6 +227,7 @@ func TestAuthCacheDigest(t *testing.T) {
 	s := harness.Start(t, harness.Config{Modules: append(digestModules, "authn_socache", "socache_shmcb"), Conf: digestConf + `
 		AuthnCacheSOCache shmcb
 		<Location /private>
+		AuthName "the realm"
 		AuthDigestProvider socache wsgi
 		AuthnCacheProvideFor wsgi
 		</Location>`})

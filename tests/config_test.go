@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -228,7 +229,7 @@ func TestConfigDaemonNamesAreUnique(t *testing.T) {
 func TestConfigHtaccess(t *testing.T) {
 	overrides := map[string][]string{
 		"FileInfo":   {"WSGICallableObject a", "WSGIPassAuthorization On", "WSGIChunkedRequest On", "WSGIScriptReloading Off", "WSGIReloadMechanism Process"},
-		"AuthConfig": {"WSGIAuthUserScript /x", "WSGIAuthGroupScript /x", "WSGIAccessScript " + harness.App(t, "auth/script.py")},
+		"AuthConfig": {"WSGIAuthUserScript /x", "WSGIAuthGroupScript /x", "WSGIAccessScript " + strconv.Quote(harness.App(t, "auth/script.py"))},
 		"":           {"WSGIApplicationGroup a", "WSGIProcessGroup a", "WSGIRestrictProcess a", "WSGIScriptAlias / /x", "WSGIPythonOptimize 1"},
 	}
 	for override := range overrides {

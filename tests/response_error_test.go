@@ -17,7 +17,7 @@ func TestErrorBeforeResponse(t *testing.T) {
 		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
 		for where, phase := range map[string]string{"before": "in the call of the application", "stated": "in the call of the application",
 			"first": "in its response"} {
-			line := `error\].*\[client 127.0.0.1:\d+\] GWSGI0601: WSGI script '\S*/errors/raise.wsgi' \(process group '\w*', application group ''\) ` +
+			line := `error\].*\[client 127.0.0.1:\d+\] GWSGI0601: WSGI script '[^']*/errors/raise.wsgi' \(process group '\w*', application group ''\) ` +
 				"raised an exception " + phase + "$"
 			before := timesLogged(s, line)
 			s.Expect(line)

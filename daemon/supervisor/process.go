@@ -4,9 +4,11 @@ package supervisor
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,7 +31,7 @@ type linux struct {
 // child is a worker's process.
 type child struct {
 	process *os.Process
-	control int // our end; used and closed by the goroutine that decides
+	control int // our end; closed by the goroutine that decides, once the process has ended
 	socket  string
 }
 
@@ -176,17 +178,25 @@ func (l *linux) watch(c *child, w *worker) {
 		err = unix.SetNonblock(reader, true)
 	}
 	var file *os.File
+	said := make(chan struct{}) // closed when nobody reads from file any more
 	if err == nil {
 		file = os.NewFile(uintptr(reader), "control")
-		go l.readMessages(file, w)
 	} else {
 		c.Kill() // without a way to hear that it is ready it is of no use
 	}
 	go func() {
 		status := wait(c.process)
-		l.events <- func(s *supervisor) { s.exited(w, status) }
-		// Processes that the application forked may keep the other end open.
 		if file != nil {
+			_ = file.SetReadDeadline(time.Now()) // processes that the application forked may keep the other end open
+		}
+		<-said
+		l.readMessages(c.receive, w) // what it still said comes before its end
+		l.events <- func(s *supervisor) { s.exited(w, status) }
+	}()
+	go func() {
+		defer close(said)
+		if file != nil {
+			l.readMessages(file.Read, w)
 			_ = file.Close()
 		}
 	}()
@@ -201,11 +211,11 @@ func wait(p *os.Process) syscall.WaitStatus {
 	return status
 }
 
-// readMessages returns when the worker has closed its end, or has ended.
-func (l *linux) readMessages(file *os.File, w *worker) {
+// readMessages makes events of what read gives, until that fails.
+func (l *linux) readMessages(read func([]byte) (int, error), w *worker) {
 	packet := make([]byte, daemon.MaxMessage)
 	for {
-		n, err := file.Read(packet)
+		n, err := read(packet)
 		if err != nil {
 			return
 		}
@@ -216,6 +226,15 @@ func (l *linux) readMessages(file *os.File, w *worker) {
 		}
 		l.events <- func(s *supervisor) { s.message(w, m) }
 	}
+}
+
+// receive reads a message that is there already.
+func (c *child) receive(packet []byte) (int, error) {
+	n, _, err := unix.Recvfrom(c.control, packet, unix.MSG_DONTWAIT)
+	if err == nil && n == 0 {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func (c *child) PID() int {

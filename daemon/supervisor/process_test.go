@@ -403,6 +403,35 @@ func TestWorkersThatCannotStart(t *testing.T) {
 	}
 }
 
+// What a worker said comes before its end, also when both are there at once.
+func TestMessagesComeBeforeTheEnd(t *testing.T) {
+	for range 30 {
+		r := newRig(t, nil)
+		ended, err := os.StartProcess("/bin/true", nil, &os.ProcAttr{})
+		require.NoError(t, err)
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		_, err = unix.Write(pair[1], daemon.Message{Verb: daemon.Ready}.Encode())
+		require.NoError(t, err)
+		require.NoError(t, unix.Waitid(unix.P_PID, ended.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil))
+		w, events := r.started[0].worker, make(chan event)
+		_, changed := w.slot.board.Transit(daemon.Serving)
+		require.True(t, changed)
+		(&linux{events: events}).watch(&child{process: ended, control: pair[0]}, w)
+		for _, want := range []phase{serving, gone} {
+			select {
+			case happen := <-events:
+				happen(r.supervisor)
+			case <-time.After(10 * time.Second):
+				require.Fail(t, "no event")
+			}
+			require.Equal(t, want, w.phase)
+		}
+		require.NoError(t, unix.Close(pair[0]))
+		require.NoError(t, unix.Close(pair[1]))
+	}
+}
+
 func TestBadConfiguration(t *testing.T) {
 	s := newStage(t, "option.nonsense", "1")
 	s.run()

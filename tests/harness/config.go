@@ -128,10 +128,10 @@ func (c Config) render(l *layout) string {
 }
 
 func (c Config) renderNames(l *layout, line func(string, ...any)) {
-	line("Define RUN %s", l.run)
-	line("Define HTDOCS %s", l.path("htdocs"))
-	line("Define DATA %s", l.path("data"))
-	line("Define APPS %s", l.places.apps)
+	line(`Define RUN "%s"`, l.run)
+	line(`Define HTDOCS "%s"`, l.path("htdocs"))
+	line(`Define DATA "%s"`, l.path("data"))
+	line(`Define APPS "%s"`, l.places.apps)
 	for i, port := range l.ports {
 		if i == 0 {
 			line("Define PORT %d", port)
@@ -149,7 +149,7 @@ func (c Config) renderModules(l *layout, line func(string, ...any)) {
 			continue // built in
 		}
 		loaded[name] = true
-		line("LoadModule %s_module %s", name, file)
+		line(`LoadModule %s_module "%s"`, name, file)
 	}
 	if c.NoModule {
 		return
