@@ -25,6 +25,7 @@ type worker struct {
 	limits  limits
 	control *control
 	watch   watch
+	main    mainThread
 	signals chan os.Signal
 	opened  chan struct{} // closed when requests are taken
 }
@@ -46,7 +47,8 @@ func Main() int {
 		w.log.Logf(daemon.Crit, "GWSGI1011: a process of group '%s' cannot start: %v", w.config.Group.Name, err)
 		return 1
 	}
-	w.serve()
+	go w.serve()
+	w.main.run()
 	return 0
 }
 
@@ -83,6 +85,7 @@ func newWorker() (*worker, error) {
 		group:   board.Group(config.Group.Index),
 		log:     daemon.NewLogger(2, config.Group.LogLevel),
 		limits:  limits{inactivity: o.InactivityTimeout, deadlock: o.DeadlockTimeout, request: o.RequestTimeout, startup: o.StartupTimeout},
+		main:    newMainThread(),
 		signals: make(chan os.Signal, 4),
 		opened:  make(chan struct{}),
 	}
@@ -115,6 +118,11 @@ func (w *worker) start() error {
 	}
 	for _, p := range w.config.Preloads {
 		pyembed.Preload(pyembed.Application{Script: p.Path, AppGroup: p.AppGroup, Callable: p.Callable})
+	}
+	if !w.config.RestrictSignal {
+		if err := w.main.watchSignals(); err != nil {
+			return err
+		}
 	}
 	return w.open()
 }
