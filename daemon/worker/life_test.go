@@ -226,6 +226,14 @@ func TestInactivityTimeout(t *testing.T) {
 	assert.Equal(t, 0, status.ExitStatus())
 }
 
+// One that has loaded for its predecessor's sake, and is not asked either, gives the memory back.
+func TestInactivityAfterPreload(t *testing.T) {
+	r := start(t, sleeper, settings{preload: true, options: []string{"inactivity-timeout", "1"}})
+	began := time.Now()
+	assert.Equal(t, daemon.ExitInactivity, r.expect(daemon.Retire).Reason)
+	assert.Greater(t, time.Since(began), 900*time.Millisecond)
+}
+
 // Reads and writes of a long request are activity.
 func TestActivityOfARequest(t *testing.T) {
 	r := start(t, `

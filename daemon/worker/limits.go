@@ -22,13 +22,13 @@ type running struct {
 
 // facts are what a worker is doing. Times are those of one clock that only goes forward.
 type facts struct {
-	now      time.Duration
-	serving  bool
-	requests uint64        // taken so far
-	active   time.Duration // when a request came, read or wrote last
-	probing  time.Duration // since when somebody waits for the GIL; 0: nobody does
-	loading  *running      // the script that has been loading for the longest time, and was never loaded before
-	running  []running
+	now     time.Duration
+	serving bool
+	used    bool          // it has loaded applications, at its start or for requests
+	active  time.Duration // when a request came, read or wrote last, or it became ready
+	probing time.Duration // since when somebody waits for the GIL; 0: nobody does
+	loading *running      // the script that has been loading for the longest time, and was never loaded before
+	running []running
 }
 
 // finding is a limit that was passed: by what, and how long it has been.
@@ -58,8 +58,8 @@ func (l limits) check(f facts) (finding, bool) {
 			return finding{daemon.ExitRequestTimeout, r.what, r.tid, f.now - r.since}, true
 		}
 	}
-	// A process that served nothing yet is as small as its replacement would be.
-	if f.requests > 0 && passed(f.active, l.inactivity) {
+	// One that loaded nothing yet is as small as its replacement would be.
+	if f.used && passed(f.active, l.inactivity) {
 		return finding{reason: daemon.ExitInactivity, lasted: f.now - f.active}, true
 	}
 	return finding{}, false

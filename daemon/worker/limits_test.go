@@ -20,21 +20,21 @@ func TestLimits(t *testing.T) {
 	}{
 		"nothing":                         {all, facts{now: 1000 * s, serving: true}, daemon.ExitNone},
 		"idle, never used":                {all, facts{now: 1000 * s, serving: true, active: 1 * s}, daemon.ExitNone},
-		"idle, just not too long":         {all, facts{now: 100 * s, serving: true, requests: 1, active: 40 * s}, daemon.ExitNone},
-		"idle too long":                   {all, facts{now: 101 * s, serving: true, requests: 1, active: 40 * s}, daemon.ExitInactivity},
-		"idle, no limit":                  {limits{}, facts{now: 1000 * s, serving: true, requests: 1, active: 40 * s}, daemon.ExitNone},
-		"idle, retired already":           {all, facts{now: 1000 * s, requests: 1, active: 40 * s}, daemon.ExitNone},
+		"idle, just not too long":         {all, facts{now: 100 * s, serving: true, used: true, active: 40 * s}, daemon.ExitNone},
+		"idle too long":                   {all, facts{now: 101 * s, serving: true, used: true, active: 40 * s}, daemon.ExitInactivity},
+		"idle, no limit":                  {limits{}, facts{now: 1000 * s, serving: true, used: true, active: 40 * s}, daemon.ExitNone},
+		"idle, retired already":           {all, facts{now: 1000 * s, used: true, active: 40 * s}, daemon.ExitNone},
 		"request, just not too long":      {all, facts{now: 50 * s, serving: true, running: request(40 * s), active: 49 * s}, daemon.ExitNone},
 		"request too long":                {all, facts{now: 51 * s, serving: true, running: request(40 * s), active: 50 * s}, daemon.ExitRequestTimeout},
 		"request, retired already":        {all, facts{now: 51 * s, running: request(40 * s)}, daemon.ExitNone},
 		"the GIL, just not too long":      {all, facts{now: 400 * s, serving: true, probing: 100 * s}, daemon.ExitNone},
 		"the GIL too long":                {all, facts{now: 401 * s, serving: true, probing: 100 * s}, daemon.ExitDeadlock},
 		"the GIL too long, retired":       {all, facts{now: 401 * s, probing: 100 * s}, daemon.ExitDeadlock},
-		"the GIL is graver":               {all, facts{now: 401 * s, serving: true, probing: 100 * s, requests: 1, active: 1, running: request(1)}, daemon.ExitDeadlock},
+		"the GIL is graver":               {all, facts{now: 401 * s, serving: true, probing: 100 * s, used: true, active: 1, running: request(1)}, daemon.ExitDeadlock},
 		"loading too long while starting": {all, facts{now: 121 * s, loading: &running{"x", 0, 100 * s}}, daemon.ExitStartupTimeout},
 		"loading, just not too long":      {all, facts{now: 120 * s, loading: &running{"x", 0, 100 * s}}, daemon.ExitNone},
 		"loading, no limit":               {limits{}, facts{now: 1200 * s, loading: &running{"x", 0, 100 * s}}, daemon.ExitNone},
-		"the request is graver":           {all, facts{now: 500 * s, serving: true, requests: 1, active: 1 * s, running: request(40 * s)}, daemon.ExitRequestTimeout},
+		"the request is graver":           {all, facts{now: 500 * s, serving: true, used: true, active: 1 * s, running: request(40 * s)}, daemon.ExitRequestTimeout},
 	} {
 		f, passed := c.limits.check(c.facts)
 		assert.Equal(t, c.want, f.reason, name)

@@ -87,7 +87,8 @@ func (w *worker) facts() facts {
 		f.loading = &running{what: what, since: f.now - time.Since(since)}
 	}
 	if f.serving {
-		f.requests, f.active = w.slot.Requests(), time.Duration(w.slot.Active())*time.Microsecond
+		f.used = w.slot.Requests() > 0 || len(w.config.Preloads) > 0
+		f.active = time.Duration(w.slot.Active()) * time.Microsecond
 		f.running = runningRequests(w.config.Group.Threads)
 	}
 	return f
