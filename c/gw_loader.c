@@ -265,6 +265,7 @@ static void fill_config(gowsgi_process_config *config, apr_pool_t *p, server_rec
         .apache_build_date = ap_get_server_built(),
         .exit_timeout_ms = EXIT_TIMEOUT_MS,
         .log = log_line,
+        .first_to_say = first_to_say,
     };
     fill_from_mpm(config);
     fill_imports(config, p, s);
