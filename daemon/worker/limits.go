@@ -22,16 +22,17 @@ type running struct {
 
 // facts are what a worker is doing. Times are those of one clock that only goes forward.
 type facts struct {
-	now     time.Duration
-	serving bool
-	used    bool          // it has loaded applications, at its start or for requests
-	active  time.Duration // when a request came, read or wrote last, or it became ready
-	probing time.Duration // since when somebody waits for the GIL; 0: nobody does
-	loading *running      // the script that has been loading for the longest time, and was never loaded before
-	running []running
+	now      time.Duration
+	serving  bool
+	used     bool          // it has loaded applications, at its start or for requests
+	active   time.Duration // when a request came, read or wrote last, or it became ready
+	probing  time.Duration // since when somebody waits for the GIL; 0: nobody does
+	starting time.Duration // since when the process gets ready; 0: it is
+	loading  *running      // the script that has been loading for the longest time, and was never loaded before
+	running  []running
 }
 
-// finding is a limit that was passed: by what, and how long it has been.
+// finding is a limit that was passed: by what ("": by the start of the process), and how long it has been.
 type finding struct {
 	reason daemon.ExitReason
 	what   string
@@ -49,6 +50,13 @@ func (l limits) check(f facts) (finding, bool) {
 	}
 	if f.loading != nil && passed(f.loading.since, l.startup) {
 		return finding{daemon.ExitStartupTimeout, f.loading.what, f.loading.tid, f.now - f.loading.since}, true
+	}
+	if passed(f.starting, l.startup) {
+		late := finding{reason: daemon.ExitStartupTimeout, lasted: f.now - f.starting}
+		if f.loading != nil {
+			late.what = f.loading.what
+		}
+		return late, true
 	}
 	if !f.serving {
 		return finding{}, false

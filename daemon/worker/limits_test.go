@@ -33,6 +33,8 @@ func TestLimits(t *testing.T) {
 		"the GIL is graver":               {all, facts{now: 401 * s, serving: true, probing: 100 * s, used: true, active: 1, running: request(1)}, daemon.ExitDeadlock},
 		"loading too long while starting": {all, facts{now: 121 * s, loading: &running{"x", 0, 100 * s}}, daemon.ExitStartupTimeout},
 		"loading, just not too long":      {all, facts{now: 120 * s, loading: &running{"x", 0, 100 * s}}, daemon.ExitNone},
+		"starting too long":               {all, facts{now: 121 * s, starting: 100 * s}, daemon.ExitStartupTimeout},
+		"starting, just not too long":     {all, facts{now: 120 * s, starting: 100 * s}, daemon.ExitNone},
 		"loading, no limit":               {limits{}, facts{now: 1200 * s, loading: &running{"x", 0, 100 * s}}, daemon.ExitNone},
 		"the request is graver":           {all, facts{now: 500 * s, serving: true, used: true, active: 1 * s, running: request(40 * s)}, daemon.ExitRequestTimeout},
 	} {

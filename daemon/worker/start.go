@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +19,7 @@ import (
 // worker is this process.
 type worker struct {
 	config  *daemon.Worker
+	began   time.Duration // of the process, as monotonic() has it
 	slot    *daemon.WorkerSlot
 	group   *daemon.GroupSlot
 	log     *daemon.Logger
@@ -81,6 +83,7 @@ func newWorker() (*worker, error) {
 	o := &config.Group.Options
 	w := &worker{
 		config:  config,
+		began:   monotonic(),
 		slot:    board.Worker(config.Slot),
 		group:   board.Group(config.Group.Index),
 		log:     daemon.NewLogger(2, config.Group.LogLevel),
@@ -105,6 +108,7 @@ func (w *worker) start() error {
 	runtime.GOMAXPROCS(w.config.Group.Threads + 4)
 	w.control.listen()
 	w.guardStart()
+	w.watch.begin(w)
 	if err := pyembed.Start(w.pythonConfig()); err != nil {
 		with := ""
 		if home := w.config.Group.Options.PythonHome; home != "" {
@@ -112,7 +116,9 @@ func (w *worker) start() error {
 		}
 		return fmt.Errorf("its Python %s cannot be used%s: %w", pyembed.PythonVersion(), with, err)
 	}
-	w.watch.begin(w)
+	if w.limits.deadlock > 0 {
+		go w.watch.probe()
+	}
 	for _, i := range w.config.Group.Imports {
 		pyembed.ImportScript(pyembed.Import{Script: i.Path, AppGroup: i.AppGroup})
 	}
