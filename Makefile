@@ -97,8 +97,8 @@ build: $(B)/mod_gowsgi.so $(B)/libgowsgi.so $(B)/gowsgid ## build all in build/,
 $(B)/mod_gowsgi.so: $(MODULE_OBJECTS) $(O)/exports.map
 	$(CC) -shared -o $@ $(MODULE_OBJECTS) -Wl,-z,relro -Wl,-z,now -Wl,--version-script=$(O)/exports.map -ldl -lpthread
 
-$(B)/gowsgid: $(O)/c/gowsgid.o
-	$(CC) -o $@ $< -Wl,-z,relro -Wl,-z,now $(PY_RPATH:%=-Wl,-rpath,%) -ldl
+$(B)/gowsgid: $(O)/c/gowsgid.o $(O)/c/gw_library.o
+	$(CC) -o $@ $^ -Wl,-z,relro -Wl,-z,now $(PY_RPATH:%=-Wl,-rpath,%) -ldl
 
 # httpd loads modules with RTLD_GLOBAL, so anything else that we export could clash with another module.
 $(O)/exports.map: Makefile

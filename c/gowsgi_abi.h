@@ -191,6 +191,8 @@ typedef struct gowsgi_process_config {
     size_t import_count;
     /* Logs one line (no newline) outside of any request. Any thread, with or without the GIL, also after start. */
     void (*log)(int level, gowsgi_span line);
+    /* Whether to log why Python cannot be used: 0 when another process, which failed alike, has said so. Called once at most. */
+    int (*first_to_say)(void);
 } gowsgi_process_config;
 
 /* What the library was built as; compared by the loader before anything else is called. */

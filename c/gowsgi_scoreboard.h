@@ -35,7 +35,7 @@ typedef struct gowsgi_worker_slot {
     uint32_t exit_reason;         /* gowsgi_exit_reason of why it stops or stopped; worker or supervisor */
     uint64_t requests;            /* served by this process; worker */
     uint64_t started;             /* microseconds since the epoch; supervisor */
-    uint64_t active;              /* when a request came, read or wrote last, microseconds (monotonic); worker */
+    uint64_t active;              /* when it became ready, or a request came, read or wrote last, microseconds (monotonic); worker */
     uint64_t reserved[8];
 } gowsgi_worker_slot;
 

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gw_library.h"
+
 /* Logs one line as httpd would, in one write, and ends the process. */
 static _Noreturn void fail(const char *what, const char *why)
 {
@@ -74,13 +76,15 @@ static void catch_faults(void (*handler)(int, siginfo_t *, void *))
 static void *open_library(void)
 {
     char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof "libgowsgi.so");
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof GW_LIBRARY_NAME);
     void *library;
 
     if (n <= 0)
         fail("/proc/self/exe", "cannot be read");
     path[n] = '\0';
-    strcpy(strrchr(path, '/') + 1, "libgowsgi.so");
+    strcpy(strrchr(path, '/') + 1, GW_LIBRARY_NAME);
+    if (gw_library_is_cut_off(path))
+        fail(path, GW_LIBRARY_CUT_OFF);
     library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)
         fail(path, dlerror());
@@ -92,7 +96,7 @@ static void *find(void *library, const char *name)
     void *function = dlsym(library, name);
 
     if (!function)
-        fail("libgowsgi.so is of another version", name);
+        fail(GW_LIBRARY_NAME " is of another version", name);
     return function;
 }
 

@@ -12,6 +12,7 @@
 #include "apr_strings.h"
 #include "http_config.h"
 
+#include "gw_home.h"
 #include "gw_log.h"
 #include "gw_pool.h"
 
@@ -49,6 +50,18 @@ static const apr_array_header_t *declared(server_rec *main_server)
 
 /* ---- The groups of this generation ---- */
 
+/* Whether processes of the group could start Python; else *problem, NULL when WSGIPythonHome has it and that was said. What the group's user
+ * may be allowed to see and this process is not (a network file system that trusts no root) is for the processes to find out. */
+static int has_python(apr_pool_t *p, const gw_daemon *daemon, const char **problem)
+{
+    const char *home = gw_daemon_str(daemon, GW_OPT_PYTHON_HOME);
+
+    *problem = NULL;
+    if (!home)
+        return gw_home_verdict() != GW_HOME_BAD;
+    return gw_home_check(p, home, problem) != GW_HOME_BAD || gw_home_is_closed(p, home);
+}
+
 static void fill_group(apr_pool_t *p, server_rec *s, gw_group *group, const gw_daemon *daemon)
 {
     long timeout = gw_daemon_num(daemon, GW_OPT_SOCKET_TIMEOUT);
@@ -57,14 +70,26 @@ static void fill_group(apr_pool_t *p, server_rec *s, gw_group *group, const gw_d
     group->name = daemon->name;
     group->processes = (uint32_t)gw_daemon_num(daemon, GW_OPT_PROCESSES);
     group->threads = (uint32_t)gw_daemon_num(daemon, GW_OPT_THREADS);
-    group->index = generation.group_count++;
-    group->first_slot = generation.slot_count;
     group->slot_count = SLOTS_FOR(group->processes);
-    generation.slot_count += group->slot_count;
     group->connect_timeout_ms = gw_daemon_num(daemon, GW_OPT_CONNECT_TIMEOUT) * 1000;
     group->queue_timeout_ms = gw_daemon_num(daemon, GW_OPT_QUEUE_TIMEOUT) * 1000;
     group->socket_timeout_ms = timeout ? timeout * 1000 : (long)apr_time_as_msec(s->timeout);
     group->pool = gw_pool_create(p, group->slot_count);
+}
+
+/* A group that can have no processes is known by its name, for those who ask for it, and not counted. */
+static void add_group(apr_pool_t *p, server_rec *s, const gw_daemon *daemon)
+{
+    const char *problem;
+    int counts = has_python(p, daemon, &problem);
+    gw_group *group = counts ? &generation.groups[generation.group_count] : apr_pcalloc(p, sizeof *group);
+
+    fill_group(p, s, group, daemon);
+    if (counts) {
+        group->index = generation.group_count++;
+        group->first_slot = generation.slot_count;
+        generation.slot_count += group->slot_count;
+    }
     apr_hash_set(by_name, group->name, APR_HASH_KEY_STRING, group);
 }
 
@@ -80,7 +105,7 @@ void gw_group_setup(apr_pool_t *pconf, server_rec *main_server)
     generation.socket_prefix = socket_prefix(pconf, main_server);
     generation.groups = apr_pcalloc(pconf, (apr_size_t)daemons->nelts * sizeof *generation.groups);
     for (int i = 0; i < daemons->nelts; i++)
-        fill_group(pconf, main_server, &generation.groups[i], &APR_ARRAY_IDX(daemons, i, const gw_daemon));
+        add_group(pconf, main_server, &APR_ARRAY_IDX(daemons, i, const gw_daemon));
 }
 
 const gw_generation *gw_group_generation(void)
@@ -179,6 +204,18 @@ static void check_mention(server_rec *s, const gw_mention *m)
                  "correct the name", m->directive, option, m->word, m->file, m->line);
 }
 
+static void check_python(apr_pool_t *ptemp, server_rec *s, const gw_daemon *daemon)
+{
+    const char *problem;
+
+    if (has_python(ptemp, daemon, &problem) || !problem)
+        return;
+    ap_log_error(GW_MARK, APLOG_ERR, 0, s, "GWSGI0803: python-home=%s of the daemon process group %s (%s:%d) cannot be used: %s, and this build "
+                 "of mod_gowsgi needs Python " GOWSGI_PYTHON ". The group gets no processes, requests for it are answered with 500. Set "
+                 "python-home= to a Python " GOWSGI_PYTHON ", or build mod_gowsgi for that Python (make PYTHON=...)",
+                 gw_daemon_str(daemon, GW_OPT_PYTHON_HOME), daemon->name, daemon->file, daemon->line, problem);
+}
+
 static void check_prefix(apr_pool_t *ptemp, server_rec *s)
 {
     char path[GOWSGI_SOCKET_PATH_MAX];
@@ -199,10 +236,12 @@ static void check_prefix(apr_pool_t *ptemp, server_rec *s)
 
 void gw_group_check(apr_pool_t *ptemp, server_rec *main_server)
 {
-    const apr_array_header_t *mentions = gw_server_config_of(main_server)->mentions;
+    const apr_array_header_t *mentions = gw_server_config_of(main_server)->mentions, *daemons = declared(main_server);
 
     for (int i = 0; i < mentions->nelts; i++)
         check_mention(main_server, &APR_ARRAY_IDX(mentions, i, const gw_mention));
-    if (declared(main_server)->nelts)
+    for (int i = 0; i < daemons->nelts; i++)
+        check_python(ptemp, main_server, &APR_ARRAY_IDX(daemons, i, const gw_daemon));
+    if (daemons->nelts)
         check_prefix(ptemp, main_server);
 }

@@ -20,7 +20,7 @@ typedef struct gw_group {
                                     replacement can start before the old one stops */
     long connect_timeout_ms, socket_timeout_ms;
     long queue_timeout_ms;       /* 0: none */
-    gowsgi_group_slot *shared;   /* in the scoreboard; NULL while the group has no processes to be */
+    gowsgi_group_slot *shared;   /* in the scoreboard; NULL when the group can have no processes */
     gowsgi_worker_slot *workers; /* its slots there */
     struct gw_pool *pool;        /* this child's connections to them; gw_pool.h */
 } gw_group;
@@ -34,7 +34,7 @@ typedef struct gw_generation {
     uint32_t group_count, slot_count;
 } gw_generation;
 
-/* Sets up the groups that were declared. Runs in post_config. */
+/* Sets up the groups that were declared. Runs in post_config, after gw_home_verify(). */
 void gw_group_setup(apr_pool_t *pconf, server_rec *main_server);
 
 /* What gw_group_setup() made; never NULL. */
@@ -64,8 +64,8 @@ void gw_group_socket_path(char path[GOWSGI_SOCKET_PATH_MAX], const gw_group *gro
 /* Remembers that a directive, or its option (NULL: none), names a process group, for gw_group_check(). A template is not one. */
 void gw_group_mention(const cmd_parms *cmd, const char *option, const char *word);
 
-/* Checks what only the whole configuration tells: that the groups which are named exist and may be used there, and that sockets
- * can have the names they would get. Logs a line for each finding. */
+/* Checks what only the whole configuration tells: that the groups which are named exist and may be used there, that each has its
+ * Python, and that sockets can have the names they would get. Logs a line for each finding. */
 void gw_group_check(apr_pool_t *ptemp, server_rec *main_server);
 
 #endif

@@ -1,7 +1,8 @@
-/* This file finds out whether WSGIPythonHome is an installation, or a virtual environment, of the Python that this
+/* This file finds out whether a Python home is an installation, or a virtual environment, of the Python that this
  * build needs, without running anything of it. */
 #include "gw_home.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -116,6 +117,14 @@ static const char *check_venv(apr_pool_t *p, const char *home, const char *cfg)
     return check_prefix(p, home);
 }
 
+/* The first of the two folders that a home may be. */
+static const char *prefix_of(apr_pool_t *p, const char *home)
+{
+    const char *colon = strchr(home, ':');
+
+    return colon ? apr_pstrmemdup(p, home, (apr_size_t)(colon - home)) : home;
+}
+
 gw_home_kind gw_home_check(apr_pool_t *p, const char *home, const char **problem)
 {
     const char *colon, *prefix, *cfg;
@@ -125,7 +134,7 @@ gw_home_kind gw_home_check(apr_pool_t *p, const char *home, const char **problem
     if (!home)
         return GW_HOME_NONE;
     colon = strchr(home, ':');
-    prefix = colon ? apr_pstrmemdup(p, home, (apr_size_t)(colon - home)) : home;
+    prefix = prefix_of(p, home);
     cfg = apr_pstrcat(p, prefix, "/pyvenv.cfg", NULL);
     if (!colon && stat(cfg, &st) == 0) {
         *problem = check_venv(p, prefix, cfg);
@@ -135,6 +144,16 @@ gw_home_kind gw_home_check(apr_pool_t *p, const char *home, const char **problem
     if (!*problem && colon)
         *problem = check_prefix(p, colon + 1);
     return *problem ? GW_HOME_BAD : GW_HOME_PREFIX;
+}
+
+int gw_home_is_closed(apr_pool_t *p, const char *home)
+{
+    const char *prefix = prefix_of(p, home);
+    struct stat st;
+
+    if (stat(prefix, &st) != 0)
+        return errno == EACCES;
+    return S_ISDIR(st.st_mode) && access(prefix, R_OK | X_OK) != 0;
 }
 
 gw_home_kind gw_home_verify(apr_pool_t *p, server_rec *main_server)

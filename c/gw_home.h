@@ -1,4 +1,4 @@
-/* This file declares the check of WSGIPythonHome: Python ends the process that starts it with a home which does not fit, so that
+/* This file declares the check of WSGIPythonHome and of what python-home= names: Python ends the process that starts it with a home which does not fit, so that
  * must not be tried. */
 #ifndef GW_HOME_H
 #define GW_HOME_H
@@ -16,6 +16,9 @@ typedef enum gw_home_kind {
 /* Looks at home (NULL: not configured) with the rights of this process. *problem is set for GW_HOME_BAD: how the sentence that
  * began with the directive and its value goes on. */
 gw_home_kind gw_home_check(apr_pool_t *p, const char *home, const char **problem);
+
+/* Whether it is this process's rights that keep it from home. */
+int gw_home_is_closed(apr_pool_t *p, const char *home);
 
 /* Checks the server's WSGIPythonHome, logs one line when it cannot be used, and remembers the answer for the children to come. */
 gw_home_kind gw_home_verify(apr_pool_t *p, server_rec *main_server);

@@ -5,11 +5,8 @@
 #include "gw_loader.h"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "ap_mpm.h"
 #include "apr_strings.h"
@@ -18,10 +15,9 @@
 #include "../directives/table_hash.h"
 #include "gw_config.h"
 #include "gw_home.h"
+#include "gw_library.h"
 #include "gw_log.h"
 #include "gw_signals.h"
-
-#define LIBRARY_NAME "libgowsgi.so"
 
 /* How long the end of a child may take. httpd kills a child that is not gone some ten seconds after it was told to. */
 #define EXIT_TIMEOUT_MS 5000
@@ -142,35 +138,14 @@ static const char *difference(apr_pool_t *p, const gowsgi_abi_info *info)
     return NULL;
 }
 
-/* Whether the file ends before what the loader maps of it, as a copy does that was interrupted: dlopen() does not look, and the process
- * dies when it touches what is not there. What is no library at all is left to dlopen(). */
-static int is_cut_off(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    struct stat st;
-    ElfW(Ehdr) head;
-    ElfW(Phdr) part;
-    int cut_off = 0;
-
-    if (!file)
-        return 0;
-    if (fstat(fileno(file), &st) == 0 && fread(&head, sizeof head, 1, file) == 1
-        && memcmp(head.e_ident, ELFMAG, SELFMAG) == 0 && fseek(file, (long)head.e_phoff, SEEK_SET) == 0)
-        for (unsigned i = 0; !cut_off && i < head.e_phnum; i++)
-            cut_off = fread(&part, sizeof part, 1, file) != 1
-                      || (part.p_type == PT_LOAD && part.p_offset + part.p_filesz > (apr_uint64_t)st.st_size);
-    fclose(file);
-    return cut_off;
-}
-
 /* Opens the library and waits for Go. Returns what is wrong with it, or NULL. Runs with all signals blocked. */
 static const char *open_library(apr_pool_t *p, const char *path)
 {
     const char *missing;
     void *handle;
 
-    if (is_cut_off(path))
-        return "it is cut off: the file is shorter than it says";
+    if (gw_library_is_cut_off(path))
+        return GW_LIBRARY_CUT_OFF;
     /* Local: nobody else is to bind to the library's symbols. libpython's were made global before. */
     handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
@@ -290,6 +265,7 @@ static void fill_config(gowsgi_process_config *config, apr_pool_t *p, server_rec
         .apache_build_date = ap_get_server_built(),
         .exit_timeout_ms = EXIT_TIMEOUT_MS,
         .log = log_line,
+        .first_to_say = first_to_say,
     };
     fill_from_mpm(config);
     fill_imports(config, p, s);
@@ -364,13 +340,13 @@ void gw_loader_start(apr_pool_t *pchild, server_rec *main_server)
                          "install mod_gowsgi for another Python (make PYTHON=... install)", error);
         return;
     }
-    path = gw_loader_beside(pchild, LIBRARY_NAME);
+    path = gw_loader_beside(pchild, GW_LIBRARY_NAME);
     error = open_with_signals_held(pchild, path);
     if (error) {
-        refusal = LIBRARY_NAME " cannot be used; the error log has the reason where httpd started (GWSGI0102)";
+        refusal = GW_LIBRARY_NAME " cannot be used; the error log has the reason where httpd started (GWSGI0102)";
         if (first_to_say())
             ap_log_error(GW_MARK, APLOG_CRIT, 0, main_server, "GWSGI0102: %s cannot be used: %s. WSGI requests are answered "
-                         "with 500. Run make install again, so that mod_gowsgi.so and " LIBRARY_NAME " come from one build",
+                         "with 500. Run make install again, so that mod_gowsgi.so and " GW_LIBRARY_NAME " come from one build",
                          path, error);
         return;
     }

@@ -31,8 +31,10 @@ func gowsgi_process_start(config C.const_process_config) (rv C.int) {
 	defer recoverPanic("the start of the process", func() { rv = -1 })
 	processLog.set(config.log)
 	if err := startProcess(decodeConfig(config)); err != nil {
-		processLog.line(C.GOWSGI_LOG_ERR, fmt.Sprintf("GWSGI0401: Python %s cannot be used in this process: %v; requests for WSGI "+
-			"applications are answered 500", pyembed.PythonVersion(), err))
+		if firstToSay(config) {
+			processLog.line(C.GOWSGI_LOG_ERR, fmt.Sprintf("GWSGI0401: Python %s cannot be used in Apache's processes: %v; requests for WSGI "+
+				"applications are answered 500", pyembed.PythonVersion(), err))
+		}
 		return -1
 	}
 	return 0

@@ -10,6 +10,10 @@ static void call_log_line(log_fn fn, int level, const char *data, size_t len)
 {
     fn(level, (gowsgi_span){data, len});
 }
+static int call_first_to_say(const_process_config config)
+{
+    return config->first_to_say();
+}
 */
 import "C"
 
@@ -48,6 +52,11 @@ func (l *hostLog) lines(level C.int, text string) {
 	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		l.line(level, line)
 	}
+}
+
+// firstToSay tells whether no other of the host's processes has said why they cannot run Python.
+func firstToSay(config C.const_process_config) bool {
+	return C.call_first_to_say(config) != 0
 }
 
 // decodeConfig copies the host's configuration.

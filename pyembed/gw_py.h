@@ -99,6 +99,18 @@ gwp_thread *gwp_thread_here(void); /* never NULL: the process ends without memor
 extern volatile int gwp_forked;
 void gwp_thread_setup(void);       /* once, at start */
 
+/* ---- signal handlers of applications (handlers.c) ---- */
+
+/* From now on Python writes a byte to fd, which must not block, when a signal comes that has a handler. With the GIL. */
+void gwp_handlers_watch(int fd);
+
+/* In a forked child, which calls its handlers itself: undoes gwp_handlers_watch(). */
+void gwp_handlers_forget(void);
+
+/* Calls the handlers of the signals that came. On Python's main thread, with the GIL in the main interpreter. Returns 0, or -1 with
+ * the exception of a handler; there may be more to call then. */
+int gwp_handlers_call(void);
+
 /* ---- forked children (fork.c) ---- */
 
 /* In the child of a fork that Python code made, before Python goes on in it: leaves it the interpreter that forked, alone. */

@@ -69,12 +69,15 @@ var process struct {
 	ending sync.WaitGroup          // interpreters that are being ended
 }
 
+func init() {
+	process.groups = map[string]*interpreter{}
+}
+
 // Start initialises Python on the calling thread, which becomes its main thread, and loads config.Imports. It is called once. After
 // an error Python cannot be used in this process.
 func Start(config Config) error {
 	runtime.LockOSThread() // for the main thread of Python; released by nobody
 	process.config = config
-	process.groups = map[string]*interpreter{}
 	fillSettings(config)
 	C.gwp_thread_setup()
 	if config.PythonEggs != "" {
@@ -106,7 +109,9 @@ func startPython(config Config) error {
 		return fmt.Errorf("the module mod_wsgi could not be set up: %s", strings.Join(lines, " | "))
 	}
 	C.gwp_leave()
+	process.mu.Lock() // a monitor of the start may look
 	process.groups[""] = newInterpreter("", main)
+	process.mu.Unlock()
 	return nil
 }
 

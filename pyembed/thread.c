@@ -60,6 +60,7 @@ static void after_fork_in_child(void)
 {
     gwp_forked = 1;
     free_signals_in_child();
+    gwp_handlers_forget();
     gwp_fork_keep_one();
     if (thread_here)
         thread_here->stderr_line.len = 0; /* the parent logs what it began */

@@ -28,6 +28,8 @@ int gwp_stacks_dump(int fd, int has_gil)
 
     if (!_Py_DumpTracebackThreads)
         return -1;
+    if (!__atomic_load_n(&interps, __ATOMIC_ACQUIRE) && PyInterpreterState_Main()) /* which is not ours yet: Python starts */
+        _Py_DumpTracebackThreads(fd, PyInterpreterState_Main(), current);
     for (gwp_interp *i = __atomic_load_n(&interps, __ATOMIC_ACQUIRE); i; i = i->next) {
         if (i->ended)
             continue;

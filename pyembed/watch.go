@@ -51,6 +51,7 @@ func Probe() error {
 	return nil
 }
 
+// mainInterpreter is nil while Python starts.
 func mainInterpreter() *interpreter {
 	process.mu.Lock()
 	defer process.mu.Unlock()
@@ -102,24 +103,18 @@ func LongestLoad() (what string, since time.Time) {
 var ErrNoStacks = errors.New("this version of Python cannot show them")
 
 // Stacks returns the Python stacks of all threads, a line a string. It takes the GIL if that is to be had within patience, and otherwise
-// reads them without: then the process should end soon.
+// reads them without: then the process should end soon. So it does while Python starts.
 func Stacks(patience time.Duration) ([]string, error) {
 	fd, err := unix.MemfdCreate("stacks", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	main := mainInterpreter()
 	dumped := make(chan C.int, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if C.gwp_enter(main.c) != 0 {
-			return
-		}
-		rv := C.gwp_stacks_dump(C.int(fd), 1)
-		C.gwp_leave()
-		C.gwp_thread_depart()
-		dumped <- rv
-	}()
+	if main := mainInterpreter(); main != nil {
+		go dumpInTurn(main, fd, dumped)
+	} else {
+		patience = 0
+	}
 	var rv C.int
 	select {
 	case rv = <-dumped:
@@ -137,4 +132,16 @@ func Stacks(patience time.Duration) ([]string, error) {
 		return nil, err
 	}
 	return strings.Split(strings.TrimRight(string(text[:n]), "\n"), "\n"), nil
+}
+
+// dumpInTurn waits for the GIL.
+func dumpInTurn(main *interpreter, fd int, dumped chan<- C.int) {
+	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+	if C.gwp_enter(main.c) != 0 {
+		return
+	}
+	rv := C.gwp_stacks_dump(C.int(fd), 1)
+	C.gwp_leave()
+	C.gwp_thread_depart()
+	dumped <- rv
 }

@@ -96,13 +96,47 @@ func TestDaemonPythonHome(t *testing.T) {
 	assert.NotContains(t, other.Path, site)
 }
 
-// A Python home without a Python is told, and costs no more than the group.
+// A Python home that cannot be used is told once, at start, with both versions. It costs no more than the group.
 func TestDaemonPythonHomeWrong(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, harness.Config{MayCrash: true, Conf: optionsConf("python-home=/no/such/python connect-timeout=1") + `
+	for home, problem := range wrongHomes(t) {
+		t.Run(filepath.Base(home), func(t *testing.T) {
+			t.Parallel()
+			conf := harness.Config{Conf: optionsConf("processes=2 python-home="+home) + `
+				WSGIDaemonProcess other
+				WSGIScriptAlias /other "${APPS}/daemon/inside.wsgi" process-group=other`}
+			complaint := "GWSGI0803: python-home=" + home + " of the daemon process group options "
+			out, err := harness.CheckConfig(t, conf)
+			require.NoError(t, err, "httpd would not start")
+			assert.Contains(t, out, complaint)
+
+			s := harness.Start(t, conf)
+			s.Expect(complaint+".*"+problem+".* needs Python "+builtFor(t)+`\.`, `GWSGI1110: .* in the daemon process group options`)
+			assert.Equal(t, http.StatusInternalServerError, s.Get("/main/inside").Status)
+			assert.Equal(t, "other", ask[inside](t, s, "/other").Group)
+			assert.Equal(t, 1, timesLogged(s, "GWSGI0803: "))
+		})
+	}
+}
+
+// The home that a group has from WSGIPythonHome is told as that.
+func TestDaemonPythonHomeWrongForAll(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Config{Conf: "WSGIPythonHome /no/such/python\n" + optionsConf("processes=2")})
+	s.Expect(`GWSGI0801: WSGIPythonHome /no/such/python cannot be used`, `GWSGI1110: .* in the daemon process group options`)
+	assert.Equal(t, http.StatusInternalServerError, s.Get("/main/inside").Status)
+	assert.Empty(t, s.Workers())
+}
+
+// A Python home whose library does not work is found out by the processes that try it.
+func TestDaemonPythonHomeBroken(t *testing.T) {
+	t.Parallel()
+	dir := publicDir(t)
+	writeFile(t, dir+"/lib/python"+builtFor(t)+"/os.py", "")
+	s := harness.Start(t, harness.Config{MayCrash: true, Conf: optionsConf("connect-timeout=1 python-home="+dir) + `
 		WSGIDaemonProcess other
 		WSGIScriptAlias /other "${APPS}/daemon/inside.wsgi" process-group=other`})
-	s.Expect(`GWSGI1112: .*process group options took`, `GWSGI1011: a process of group 'options' cannot start: its Python .* with the home /no/such/python`)
+	s.Expect(`GWSGI1112: .*process group options took`, `GWSGI1011: a process of group 'options' cannot start: its Python .* with the home `+dir)
 	s.Allow(`GWSGI0903: .*'options'`, `(?i)python`, `^  `) // Python's own words
 	assert.Equal(t, http.StatusServiceUnavailable, s.Get("/main/inside").Status)
 	assert.Equal(t, "other", ask[inside](t, s, "/other").Group)

@@ -42,6 +42,21 @@ func TestDaemonInactivity(t *testing.T) {
 	assert.Contains(t, s.WaitLog(`nothing happened for`), "group 'options'")
 }
 
+// The one that is small again has loaded the scripts of WSGIImportScript, and no application before it is asked for.
+func TestDaemonInactivityLoadsNothing(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Config{Conf: optionsConf(`inactivity-timeout=1 "env=IMPORT_WHEN=${DATA}/import"`) + `
+		WSGIImportScript "${APPS}/imports/preload.wsgi" process-group=options application-group=%{GLOBAL}`})
+	s.Expect(`preload.wsgi in group ''`)
+	finishImport(s)
+	first := answeredBy(t, s, "/main/slow_import")
+	second := awaitOther(t, s, first)
+	assert.Equal(t, []string{strconv.Itoa(first)}, importers(s))
+	assert.Equal(t, 2, timesLogged(s, `preload.wsgi in group ''`))
+	assert.Equal(t, second, answeredBy(t, s, "/main/slow_import"))
+	assert.Equal(t, []string{strconv.Itoa(first), strconv.Itoa(second)}, importers(s))
+}
+
 // A request that neither reads nor writes does not keep the process: it may go on for graceful-timeout, and is lost then.
 func TestDaemonInactivityOfRequest(t *testing.T) {
 	t.Parallel()

@@ -55,9 +55,7 @@ func brokenLibraries(t *testing.T) map[string]func(dir string) {
 	return map[string]func(dir string){
 		`cannot be opened: .*No such file`: func(string) {},
 		`it is cut off`: func(dir string) {
-			text, err := os.ReadFile(library)
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(dir+"/libgowsgi.so", text[:len(text)/2], 0o644))
+			writeHalf(t, library, dir+"/libgowsgi.so")
 		},
 		`cannot be opened: .*(invalid ELF|not an ELF|wrong ELF)`: func(dir string) {
 			writeFile(t, dir+"/libgowsgi.so", strings.Repeat("This is no library. ", 100))
@@ -78,6 +76,14 @@ func brokenLibraries(t *testing.T) map[string]func(dir string) {
 				const gowsgi_abi_info *gowsgi_abi_describe(void) { return &info; }`+otherFunctions)
 		},
 	}
+}
+
+// writeHalf copies a file as far as a copy gets that is interrupted.
+func writeHalf(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(to, text[:len(text)/2], 0o644))
 }
 
 // otherFunctions are what the module looks up and must not call.
@@ -120,4 +126,21 @@ func TestLibraryThatCannotBeUsed(t *testing.T) {
 			assert.Equal(t, http.StatusInternalServerError, s.Get("/hello").Status)
 		})
 	}
+}
+
+// The program of daemon processes says what is wrong with such a library, and is ended by no signal.
+func TestLibraryCutOffUnderDaemonProcesses(t *testing.T) {
+	t.Parallel()
+	dir, built := publicDir(t), filepath.Dir(harness.Module(t))
+	for _, name := range []string{"mod_gowsgi.so", "gowsgid"} {
+		text, err := os.ReadFile(filepath.Join(built, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o755))
+	}
+	writeHalf(t, filepath.Join(built, "libgowsgi.so"), dir+"/libgowsgi.so")
+	s := harness.Start(t, harness.Config{Module: dir + "/mod_gowsgi.so", Conf: optionsConf("connect-timeout=1") + "\nWSGIRestrictEmbedded On"})
+	s.Expect(`GWSGI0900: .* cannot start: `+dir+`/libgowsgi.so: it is cut off`, `GWSGI1102: .* \(signal or exit status (1|256)\)`, `GWSGI1112: `)
+	assert.Equal(t, http.StatusServiceUnavailable, s.Get("/main/gil").Status)
+	assert.Equal(t, "static\n", s.Get("/").Body)
+	s.WaitLog(`GWSGI1102: `)
 }

@@ -209,7 +209,7 @@ func TestPythonHomeBroken(t *testing.T) {
 	writeFile(t, dir+"/lib/python"+builtFor(t)+"/os.py", "")
 	for _, lazy := range []string{"On", "Off"} {
 		t.Run("lazy="+lazy, func(t *testing.T) {
-			s := harness.Start(t, harness.Config{Conf: "WSGILazyInitialization " + lazy + "\nWSGIPythonHome " + dir + "\n" + helloConf})
+			s := harness.Start(t, harness.Config{Children: 2, Conf: "WSGILazyInitialization " + lazy + "\nWSGIPythonHome " + dir + "\n" + helloConf})
 			s.Expect("GWSGI0401: ", "GWSGI0208: ")
 			if lazy == "Off" {
 				s.Expect("GWSGI0103: ")
@@ -221,6 +221,7 @@ func TestPythonHomeBroken(t *testing.T) {
 				assert.Equal(t, "static\n", s.Get("/").Body)
 			}
 			assert.Equal(t, before, s.Children())
+			assert.Equal(t, 1, timesLogged(s, "GWSGI0401: "), "said once for all children")
 		})
 	}
 }

@@ -140,9 +140,10 @@ func (s *seat) failed(now time.Time) time.Duration {
 	return delay
 }
 
-// preloads are what the seat's next worker loads before it is ready.
+// preloads are what the seat's next worker loads before it is ready. One that was idle is replaced to give its memory back, so the next
+// one loads nothing until it is asked.
 func (g *group) preloads(s *seat) []daemon.Script {
-	if s.stillborn >= stillbornLimit {
+	if s.stillborn >= stillbornLimit || s.worker != nil && s.worker.reason == daemon.ExitInactivity {
 		return nil
 	}
 	return g.apps

@@ -269,6 +269,24 @@ func TestReplacementStartsBeforeStop(t *testing.T) {
 	assert.Empty(t, r.codes())
 }
 
+// What replaces an idle process is as small as a first one; what replaces that for another reason is not.
+func TestReplacementOfAnIdleOneLoadsNothing(t *testing.T) {
+	r := newRig(t, oneProcess)
+	r.allReady()
+	r.says(r.started[0], daemon.Message{Verb: daemon.Loaded, Script: daemon.Script{Path: "/a.wsgi", Callable: "application"}})
+	r.retires(r.started[0], daemon.ExitInactivity)
+	require.Len(t, r.started, 2)
+	assert.Empty(t, r.started[1].preloads)
+	r.ends(r.started[1], exit1)
+	require.Len(t, r.started, 3)
+	assert.Empty(t, r.started[2].preloads, "the idle one is waiting still")
+	r.allReady()
+	r.ends(r.started[0], exit0)
+	r.retires(r.started[2], daemon.ExitMaximumRequests)
+	require.Len(t, r.started, 4)
+	assert.NotEmpty(t, r.started[3].preloads)
+}
+
 func TestReloadReplacesOneAtATime(t *testing.T) {
 	r := newRig(t, nil)
 	r.allReady()

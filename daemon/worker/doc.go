@@ -1,9 +1,11 @@
 // Package worker is a process of a daemon process group: it takes requests off the group's socket and runs the applications.
 //
 // What a warm request needs is C (loop.c, exchange.c), from the first byte on the socket to the last; the threads that run it are
-// pthreads, of the size that stack-size says. Go starts the process, watches its limits and ends it:
+// pthreads, of the size that stack-size says. The main thread is Python's, and runs signal handlers and exit functions of applications. Go
+// starts the process, watches its limits and ends it:
 //
-//	starting   Python starts, scripts of WSGIImportScript and what the predecessor served are loaded; startup-timeout applies
+//	starting   Python starts, scripts of WSGIImportScript and, unless it was idle, what the predecessor served are loaded;
+//	           startup-timeout applies
 //	serving    requests are taken; deadlock-timeout, request-timeout, inactivity-timeout and maximum-requests are watched
 //	retired    no more requests are taken: those that come are sent back (RETRY); the supervisor starts a replacement
 //	draining   the supervisor has it, or time presses: what runs may finish, within graceful-timeout

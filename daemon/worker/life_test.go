@@ -3,6 +3,7 @@ package worker_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -226,6 +227,14 @@ func TestInactivityTimeout(t *testing.T) {
 	assert.Equal(t, 0, status.ExitStatus())
 }
 
+// One that has loaded for its predecessor's sake, and is not asked either, gives the memory back.
+func TestInactivityAfterPreload(t *testing.T) {
+	r := start(t, sleeper, settings{preload: true, options: []string{"inactivity-timeout", "1"}})
+	began := time.Now()
+	assert.Equal(t, daemon.ExitInactivity, r.expect(daemon.Retire).Reason)
+	assert.Greater(t, time.Since(began), 900*time.Millisecond)
+}
+
 // Reads and writes of a long request are activity.
 func TestActivityOfARequest(t *testing.T) {
 	r := start(t, `
@@ -373,6 +382,28 @@ func TestStartupTimeout(t *testing.T) {
 	assert.Greater(t, took, 900*time.Millisecond)
 	assert.Contains(t, r.log(), "GWSGI1022")
 	assert.Contains(t, r.log(), `app.wsgi", line 2 in <module>`)
+	assert.Equal(t, daemon.ExitStartupTimeout, r.slot.ExitReason())
+}
+
+// Scripts of which none takes too long may do so together.
+func TestStartupTimeoutOfTheWhole(t *testing.T) {
+	const nap = "import time\ntime.sleep(0.7)\n"
+	r := start(t, nap, settings{imports: nap, preload: true, notReady: true, options: []string{"startup-timeout", "1"}})
+	r.awaitExit(5 * time.Second)
+	assert.Regexp(t, `GWSGI1022: WSGI script '.*/(import\.py|app\.wsgi)' .* is not loaded after 1\.`, r.log())
+	assert.Regexp(t, `(import\.py|app\.wsgi)", line 2 in <module>`, r.log(), "whichever it was by then")
+	assert.Equal(t, daemon.ExitStartupTimeout, r.slot.ExitReason())
+}
+
+// Python itself runs code of others when it starts.
+func TestStartupTimeoutOfPython(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "slow.py"), []byte("import time\ntime.sleep(60)\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "slow.pth"), []byte("import slow\n"), 0o644))
+	r := start(t, hello, settings{notReady: true, options: []string{"startup-timeout", "1", "python-path", dir}})
+	r.awaitExit(5 * time.Second)
+	assert.Contains(t, r.log(), "GWSGI1022: this process is not ready after 1.")
+	assert.Contains(t, r.log(), `slow.py", line 2 in <module>`)
 	assert.Equal(t, daemon.ExitStartupTimeout, r.slot.ExitReason())
 }
 

@@ -24,14 +24,15 @@ type running struct {
 type facts struct {
 	now      time.Duration
 	serving  bool
-	requests uint64        // taken so far
-	active   time.Duration // when a request came, read or wrote last
+	used     bool          // it has loaded applications, at its start or for requests
+	active   time.Duration // when a request came, read or wrote last, or it became ready
 	probing  time.Duration // since when somebody waits for the GIL; 0: nobody does
+	starting time.Duration // since when the process gets ready; 0: it is
 	loading  *running      // the script that has been loading for the longest time, and was never loaded before
 	running  []running
 }
 
-// finding is a limit that was passed: by what, and how long it has been.
+// finding is a limit that was passed: by what ("": by the start of the process), and how long it has been.
 type finding struct {
 	reason daemon.ExitReason
 	what   string
@@ -50,6 +51,13 @@ func (l limits) check(f facts) (finding, bool) {
 	if f.loading != nil && passed(f.loading.since, l.startup) {
 		return finding{daemon.ExitStartupTimeout, f.loading.what, f.loading.tid, f.now - f.loading.since}, true
 	}
+	if passed(f.starting, l.startup) {
+		late := finding{reason: daemon.ExitStartupTimeout, lasted: f.now - f.starting}
+		if f.loading != nil {
+			late.what = f.loading.what
+		}
+		return late, true
+	}
 	if !f.serving {
 		return finding{}, false
 	}
@@ -58,8 +66,8 @@ func (l limits) check(f facts) (finding, bool) {
 			return finding{daemon.ExitRequestTimeout, r.what, r.tid, f.now - r.since}, true
 		}
 	}
-	// A process that served nothing yet is as small as its replacement would be.
-	if f.requests > 0 && passed(f.active, l.inactivity) {
+	// One that loaded nothing yet is as small as its replacement would be.
+	if f.used && passed(f.active, l.inactivity) {
 		return finding{reason: daemon.ExitInactivity, lasted: f.now - f.active}, true
 	}
 	return finding{}, false

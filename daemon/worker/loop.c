@@ -347,6 +347,7 @@ int gwd_start(const gwd_config *config, const char **why)
     threads = calloc((size_t)config->threads, sizeof *threads);
     if (!threads)
         return -1;
+    gwd_touch();
     __atomic_store_n(&phase, GWD_SERVING, __ATOMIC_SEQ_CST);
     for (int i = 0; i < config->threads; i++) {
         errno = start_thread(&threads[i]);

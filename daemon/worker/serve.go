@@ -1,4 +1,5 @@
-// This file is what a worker's main thread does from READY to the end.
+// This file decides what becomes of a worker, from READY to the end. It waits for no code of an application but for as long as the
+// limits say.
 
 package worker
 
@@ -6,7 +7,6 @@ import (
 	"time"
 
 	"github.com/mod-gowsgi/mod_gowsgi/daemon"
-	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
 )
 
 const (
@@ -106,7 +106,7 @@ func (w *worker) exit(reason daemon.ExitReason, limit time.Duration, status int)
 			exitNow(1)
 		})
 	}
-	pyembed.EndInterpreters()
+	w.main.endInterpreters()
 	w.log.Logf(daemon.Info, "this process of group '%s' ends because of %s", w.config.Group.Name, reason)
 	exitNow(status)
 }

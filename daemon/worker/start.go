@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +19,7 @@ import (
 // worker is this process.
 type worker struct {
 	config  *daemon.Worker
+	began   time.Duration // of the process, as monotonic() has it
 	slot    *daemon.WorkerSlot
 	group   *daemon.GroupSlot
 	log     *daemon.Logger
@@ -25,6 +27,7 @@ type worker struct {
 	limits  limits
 	control *control
 	watch   watch
+	main    mainThread
 	signals chan os.Signal
 	opened  chan struct{} // closed when requests are taken
 }
@@ -46,7 +49,8 @@ func Main() int {
 		w.log.Logf(daemon.Crit, "GWSGI1011: a process of group '%s' cannot start: %v", w.config.Group.Name, err)
 		return 1
 	}
-	w.serve()
+	go w.serve()
+	w.main.run()
 	return 0
 }
 
@@ -79,10 +83,12 @@ func newWorker() (*worker, error) {
 	o := &config.Group.Options
 	w := &worker{
 		config:  config,
+		began:   monotonic(),
 		slot:    board.Worker(config.Slot),
 		group:   board.Group(config.Group.Index),
 		log:     daemon.NewLogger(2, config.Group.LogLevel),
 		limits:  limits{inactivity: o.InactivityTimeout, deadlock: o.DeadlockTimeout, request: o.RequestTimeout, startup: o.StartupTimeout},
+		main:    newMainThread(),
 		signals: make(chan os.Signal, 4),
 		opened:  make(chan struct{}),
 	}
@@ -102,6 +108,7 @@ func (w *worker) start() error {
 	runtime.GOMAXPROCS(w.config.Group.Threads + 4)
 	w.control.listen()
 	w.guardStart()
+	w.watch.begin(w)
 	if err := pyembed.Start(w.pythonConfig()); err != nil {
 		with := ""
 		if home := w.config.Group.Options.PythonHome; home != "" {
@@ -109,12 +116,19 @@ func (w *worker) start() error {
 		}
 		return fmt.Errorf("its Python %s cannot be used%s: %w", pyembed.PythonVersion(), with, err)
 	}
-	w.watch.begin(w)
+	if w.limits.deadlock > 0 {
+		go w.watch.probe()
+	}
 	for _, i := range w.config.Group.Imports {
 		pyembed.ImportScript(pyembed.Import{Script: i.Path, AppGroup: i.AppGroup})
 	}
 	for _, p := range w.config.Preloads {
 		pyembed.Preload(pyembed.Application{Script: p.Path, AppGroup: p.AppGroup, Callable: p.Callable})
+	}
+	if !w.config.RestrictSignal {
+		if err := w.main.watchSignals(); err != nil {
+			return err
+		}
 	}
 	return w.open()
 }

@@ -25,13 +25,10 @@ type watch struct {
 	retirement chan daemon.ExitReason
 }
 
-// begin starts the monitors; Python runs.
+// begin starts the monitors but for probe, which needs Python.
 func (m *watch) begin(w *worker) {
 	m.passed = make(chan finding, 1)
 	m.retirement = make(chan daemon.ExitReason, 1)
-	if w.limits.deadlock > 0 {
-		go m.probe()
-	}
 	go m.run(w)
 }
 
@@ -78,16 +75,21 @@ func (m *watch) run(w *worker) {
 }
 
 func (w *worker) facts() facts {
+	phase := w.life.phase()
 	f := facts{
 		now:     monotonic(),
-		serving: w.life.phase() == serving,
+		serving: phase == serving,
 		probing: time.Duration(w.watch.probing.Load()),
+	}
+	if phase == starting {
+		f.starting = w.began
 	}
 	if what, since := pyembed.LongestLoad(); what != "" {
 		f.loading = &running{what: what, since: f.now - time.Since(since)}
 	}
 	if f.serving {
-		f.requests, f.active = w.slot.Requests(), time.Duration(w.slot.Active())*time.Microsecond
+		f.used = w.slot.Requests() > 0 || len(w.config.Preloads) > 0
+		f.active = time.Duration(w.slot.Active()) * time.Microsecond
 		f.running = runningRequests(w.config.Group.Threads)
 	}
 	return f
@@ -138,8 +140,12 @@ func (w *worker) endStart(f finding) {
 }
 
 func (w *worker) logSlowLoad(f finding) {
-	w.log.Logf(daemon.Err, "GWSGI1022: %s is not loaded after %.1f s, longer than startup-timeout of group '%s' allows: this process is "+
-		"replaced; the stacks follow", f.what, f.lasted.Seconds(), w.config.Group.Name)
+	late := "this process is not ready"
+	if f.what != "" {
+		late = f.what + " is not loaded"
+	}
+	w.log.Logf(daemon.Err, "GWSGI1022: %s after %.1f s, longer than startup-timeout of group '%s' allows: this process is replaced; the "+
+		"stacks follow", late, f.lasted.Seconds(), w.config.Group.Name)
 }
 
 // logFinding says why the process is to be replaced.
