@@ -119,6 +119,7 @@ static int launch(supervisor *s, int delay)
                      "started: fork failed. httpd tries again in some seconds");
         return 0;
     }
+    setpgid(pid, pid); /* as it does itself: is_supervisor() must know it from the first moment on */
     s->proc.pid = pid;
     s->started = apr_time_now() + apr_time_from_sec(delay);
     apr_proc_other_child_register(&s->proc, maintain, s, NULL, s->pconf);
