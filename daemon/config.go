@@ -5,6 +5,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type Config struct {
 	Version           string // of mod_gowsgi.so
 	Generation        int
 	ParentPID         int
+	Scoreboard        ScoreboardSize
 	SocketPrefix      string // absolute
 	ApacheUID         int
 	ApacheGID         int
@@ -125,8 +127,9 @@ type decoder struct {
 
 // Pairs that must be there.
 var (
-	requiredGlobal = []string{"abi", "version", "generation", "parent_pid", "socket_prefix", "apache_uid", "apache_gid", "is_root"}
-	requiredGroup  = []string{"index", "first_slot", "slot_count", "processes", "threads", "log_fd"}
+	requiredGlobal = []string{"abi", "version", "generation", "parent_pid", "scoreboard_groups", "scoreboard_workers",
+		"socket_prefix", "apache_uid", "apache_gid", "is_root"}
+	requiredGroup = []string{"index", "first_slot", "slot_count", "processes", "threads", "log_fd"}
 )
 
 func (d *decoder) decode(pairs []Pair) error {
@@ -231,6 +234,15 @@ func (d *decoder) number(p Pair, base int) int {
 	return int(n)
 }
 
+// count reads how many there are of something: at least one.
+func (d *decoder) count(p Pair) int {
+	n := d.number(p, 10)
+	if n < 1 || n > math.MaxInt32 {
+		d.fail(p, "an impossible number")
+	}
+	return n
+}
+
 func (d *decoder) bool(p Pair) bool {
 	if p.Value != "0" && p.Value != "1" {
 		d.fail(p, "neither 0 nor 1")
@@ -260,6 +272,8 @@ var globalSetters = map[string]func(*decoder, *Config, Pair){
 	"version":            func(_ *decoder, c *Config, p Pair) { c.Version = p.Value },
 	"generation":         func(d *decoder, c *Config, p Pair) { c.Generation = d.number(p, 10) },
 	"parent_pid":         func(d *decoder, c *Config, p Pair) { c.ParentPID = d.number(p, 10) },
+	"scoreboard_groups":  func(d *decoder, c *Config, p Pair) { c.Scoreboard.Groups = d.count(p) },
+	"scoreboard_workers": func(d *decoder, c *Config, p Pair) { c.Scoreboard.Workers = d.count(p) },
 	"socket_prefix":      func(_ *decoder, c *Config, p Pair) { c.SocketPrefix = p.Value },
 	"apache_uid":         func(d *decoder, c *Config, p Pair) { c.ApacheUID = d.number(p, 10) },
 	"apache_gid":         func(d *decoder, c *Config, p Pair) { c.ApacheGID = d.number(p, 10) },

@@ -251,7 +251,8 @@ func (s *supervisor) start(g *group, seat *seat) bool {
 		return true
 	}
 	seat.crowded = false
-	w := &worker{group: g, slot: slot, incarnation: max(slot.board.Incarnation()+1, 1), started: s.now()}
+	slot.incarnation = max(slot.incarnation+1, 1)
+	w := &worker{group: g, slot: slot, incarnation: slot.incarnation, started: s.now()}
 	slot.board.Reset()
 	slot.board.Begin(w.incarnation, g.config.Threads, w.started)
 	if seat.used {

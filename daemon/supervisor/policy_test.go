@@ -63,7 +63,7 @@ func newRig(t *testing.T, change func(*daemon.Group)) *rig {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = log.Close() })
 	g.LogFD = int(log.Fd())
-	r.board, err = daemon.NewScoreboard(g.SlotCount)
+	r.board, err = daemon.NewScoreboard(daemon.ScoreboardSize{Groups: 1, Workers: g.SlotCount})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.board.Close() })
 	r.supervisor, err = newSupervisor(&daemon.Config{Groups: []*daemon.Group{g}}, r.board, daemon.NewLogger(g.LogFD, daemon.Debug), r,
@@ -492,7 +492,7 @@ func TestGarbageIsLoggedOnce(t *testing.T) {
 }
 
 func TestGroupWithoutPlace(t *testing.T) {
-	board, err := daemon.NewScoreboard(2)
+	board, err := daemon.NewScoreboard(daemon.ScoreboardSize{Groups: 1, Workers: 2})
 	require.NoError(t, err)
 	for _, g := range []*daemon.Group{{Index: 1, SlotCount: 1}, {FirstSlot: 1, SlotCount: 2}} {
 		_, err = newSupervisor(&daemon.Config{Groups: []*daemon.Group{g}}, board, nil, nil, time.Now)

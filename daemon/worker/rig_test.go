@@ -139,7 +139,8 @@ func (r *rig) pairs(s settings) []daemon.Pair {
 		threads = 1
 	}
 	pairs := []daemon.Pair{{Name: "abi", Value: "1"}, {Name: "version", Value: "1.0.0"}, {Name: "generation", Value: "1"},
-		{Name: "parent_pid", Value: strconv.Itoa(os.Getpid())}, {Name: "socket_prefix", Value: r.dir + "/wsgi"},
+		{Name: "parent_pid", Value: strconv.Itoa(os.Getpid())}, {Name: "scoreboard_groups", Value: "1"},
+		{Name: "scoreboard_workers", Value: "2"}, {Name: "socket_prefix", Value: r.dir + "/wsgi"},
 		{Name: "apache_uid", Value: strconv.Itoa(uid)}, {Name: "apache_gid", Value: "0"}, {Name: "is_root", Value: "0"},
 		{Name: "restrict_stdin", Value: "1"}, {Name: "restrict_stdout", Value: "1"}, {Name: "restrict_signal", Value: "1"},
 		{Name: "apache_version", Value: "2.4.99"}, {Name: "io_timeout", Value: "60"},
@@ -174,14 +175,8 @@ func memory(t *testing.T, data []byte) *os.File {
 
 // scoreboard makes one with a group of two slots.
 func (r *rig) scoreboard() *os.File {
-	const head = 32
-	size := head + group + 2*slots
-	data := make([]byte, size)
-	for i, n := range []int{0x67777362, 1, size, 1, 2, head, head + group, 0, 0, 0, 2} {
-		binary.NativeEndian.PutUint32(data[4*i:], uint32(n))
-	}
-	f := memory(r.t, data)
-	board, err := daemon.MapScoreboard(int(f.Fd()))
+	f := memory(r.t, make([]byte, group+2*slots))
+	board, err := daemon.MapScoreboard(int(f.Fd()), daemon.ScoreboardSize{Groups: 1, Workers: 2})
 	require.NoError(r.t, err)
 	r.board, r.slot = board, board.Worker(0)
 	return f

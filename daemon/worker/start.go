@@ -65,7 +65,7 @@ func newWorker() (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	board, err := daemon.MapScoreboard(daemon.ScoreboardFD)
+	board, err := daemon.MapScoreboard(daemon.ScoreboardFD, config.Scoreboard)
 	_ = unix.Close(daemon.ScoreboardFD)
 	if err != nil {
 		return nil, err
