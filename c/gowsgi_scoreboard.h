@@ -50,7 +50,8 @@ typedef enum gowsgi_exit_reason {
     GOWSGI_EXIT_STARTUP_TIMEOUT = 7,
     GOWSGI_EXIT_SIGNAL = 8,       /* somebody sent SIGINT, SIGTERM or SIGUSR1 */
     GOWSGI_EXIT_CRASH = 9,
-    GOWSGI_EXIT_ORPHANED = 10     /* the supervisor is gone, so that nobody records how the worker ends */
+    GOWSGI_EXIT_ORPHANED = 10,    /* the supervisor is gone, so that nobody records how the worker ends */
+    GOWSGI_EXIT_UNNEEDED = 11     /* it stood by as a replacement, and was not called */
 } gowsgi_exit_reason;
 
 /* A daemon process group. */

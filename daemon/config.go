@@ -69,6 +69,7 @@ type Worker struct {
 	Slot        int // the index among all groups' slots
 	Incarnation uint32
 	Socket      string   // the path of its socket
+	Standby     bool     // it waits for Serve before it is READY
 	Preloads    []Script // what its predecessor served: to be loaded, like the imports, before it is READY
 }
 
@@ -104,10 +105,13 @@ func DecodeWorker(data []byte) (*Worker, error) {
 }
 
 // EncodeWorker writes the configuration of a worker process of the group.
-func (c *Config) EncodeWorker(g *Group, slot int, incarnation uint32, socket string, preloads []Script) []byte {
+func (c *Config) EncodeWorker(g *Group, slot int, incarnation uint32, socket string, standby bool, preloads []Script) []byte {
 	pairs := append(append([]Pair{}, c.pairs...), g.pairs...)
 	pairs = append(pairs, Pair{"slot", strconv.Itoa(slot)}, Pair{"incarnation", strconv.FormatUint(uint64(incarnation), 10)},
 		Pair{"socket", socket})
+	if standby {
+		pairs = append(pairs, Pair{"standby", "1"})
+	}
 	for _, script := range preloads {
 		pairs = append(pairs, Pair{"preload.script", script.Path}, Pair{"preload.app_group", script.AppGroup},
 			Pair{"preload.callable", script.Callable})
@@ -316,6 +320,7 @@ var workerSetters = map[string]func(*decoder, *Worker, Pair){
 	"slot":           func(d *decoder, w *Worker, p Pair) { w.Slot = d.number(p, 10) },
 	"incarnation":    func(d *decoder, w *Worker, p Pair) { w.Incarnation = uint32(d.number(p, 10)) },
 	"socket":         func(_ *decoder, w *Worker, p Pair) { w.Socket = p.Value },
+	"standby":        func(d *decoder, w *Worker, p Pair) { w.Standby = d.bool(p) },
 	"preload.script": func(_ *decoder, w *Worker, p Pair) { w.Preloads = append(w.Preloads, Script{Path: p.Value}) },
 	"preload.app_group": func(d *decoder, w *Worker, p Pair) {
 		if script := d.last(w.Preloads, p); script != nil {

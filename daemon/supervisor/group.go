@@ -104,6 +104,8 @@ func (g *group) wants(s *seat) bool {
 		return false
 	case s.worker == nil:
 		return true
+	case s.worker.phase == serving:
+		return s.worker.relieved
 	case s.worker.phase != retiring:
 		return false
 	}

@@ -197,6 +197,22 @@ func TestIncarnationsRise(t *testing.T) {
 	}
 }
 
+// No socket's name comes twice, whatever a worker writes into the scoreboard.
+func TestIncarnationsAreNotReadBack(t *testing.T) {
+	r := newRig(t, oneProcess)
+	names := map[[2]int]bool{}
+	for range 6 {
+		f := r.started[len(r.started)-1]
+		name := [2]int{f.slot, int(f.number)}
+		assert.False(t, names[name], "slot and number %v", name)
+		names[name] = true
+		r.board.Worker(f.slot).Reset()
+		r.board.Worker(f.slot).Begin(1<<32-1, 1, r.clock)
+		r.ends(f, 0)
+		r.pass(time.Minute)
+	}
+}
+
 // A process that dies at once is started again with growing delays, and never in a loop.
 func TestBackOff(t *testing.T) {
 	r := newRig(t, oneProcess)

@@ -3,7 +3,8 @@
 // What a warm request needs is C (loop.c, exchange.c), from the first byte on the socket to the last; the threads that run it are
 // pthreads, of the size that stack-size says. Go starts the process, watches its limits and ends it:
 //
-//	starting   Python starts, scripts of WSGIImportScript and what the predecessor served are loaded; startup-timeout applies
+//	starting   Python starts, scripts of WSGIImportScript and what the predecessor served are loaded; startup-timeout applies.
+//	           A replacement that was started before it is needed stands by then, until the supervisor calls it
 //	serving    requests are taken; deadlock-timeout, request-timeout, inactivity-timeout and maximum-requests are watched
 //	retired    no more requests are taken: those that come are sent back (RETRY); the supervisor starts a replacement
 //	draining   the supervisor has it, or time presses: what runs may finish, within graceful-timeout

@@ -71,6 +71,7 @@ type settings struct {
 	options  []string // name, value, …
 	threads  int
 	preload  bool
+	standby  bool
 	apacheID int
 	imports  string // a script's text
 	notReady bool   // do not wait until it is
@@ -157,6 +158,9 @@ func (r *rig) pairs(s settings) []daemon.Pair {
 	}
 	pairs = append(pairs, daemon.Pair{Name: "slot", Value: "0"}, daemon.Pair{Name: "incarnation", Value: "1"},
 		daemon.Pair{Name: "socket", Value: r.socket})
+	if s.standby {
+		pairs = append(pairs, daemon.Pair{Name: "standby", Value: "1"})
+	}
 	if s.preload {
 		pairs = append(pairs, daemon.Pair{Name: "preload.script", Value: r.script}, daemon.Pair{Name: "preload.app_group", Value: ""},
 			daemon.Pair{Name: "preload.callable", Value: "application"})
@@ -213,7 +217,7 @@ func (r *rig) cleanup() {
 	}
 }
 
-// expect waits for a message; those of loaded applications are skipped unless asked for.
+// expect waits for a message; those that may come at any time are skipped unless asked for.
 func (r *rig) expect(verb daemon.Verb) daemon.Message {
 	r.t.Helper()
 	timeout := time.After(patience)
@@ -226,7 +230,7 @@ func (r *rig) expect(verb daemon.Verb) daemon.Message {
 			if m.Verb == verb {
 				return m
 			}
-			require.Equal(r.t, daemon.Loaded, m.Verb)
+			require.Contains(r.t, []daemon.Verb{daemon.Loaded, daemon.Relieve}, m.Verb)
 		case <-timeout:
 			require.FailNow(r.t, "no message", "%s; log:\n%s", verb, r.log())
 		}

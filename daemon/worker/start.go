@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,6 +28,10 @@ type worker struct {
 	watch   watch
 	signals chan os.Signal
 	opened  chan struct{} // closed when requests are taken
+	called  chan struct{} // closed when one that stands by is to serve
+
+	born, ready time.Duration // when the process began, and when it was ready; monotonic
+	loadedEarly time.Duration // how long scripts took to load in between
 }
 
 // Main is the life of a worker process, on the process's main thread, which becomes Python's. It returns the exit status only if
@@ -85,6 +90,8 @@ func newWorker() (*worker, error) {
 		limits:  limits{inactivity: o.InactivityTimeout, deadlock: o.DeadlockTimeout, request: o.RequestTimeout, startup: o.StartupTimeout},
 		signals: make(chan os.Signal, 4),
 		opened:  make(chan struct{}),
+		called:  make(chan struct{}),
+		born:    monotonic(),
 	}
 	w.life.log = w.log
 	w.control = newControl(os.NewFile(daemon.ControlFD, "control"), w.slot, w.log)
@@ -116,7 +123,21 @@ func (w *worker) start() error {
 	for _, p := range w.config.Preloads {
 		pyembed.Preload(pyembed.Application{Script: p.Path, AppGroup: p.AppGroup, Callable: p.Callable})
 	}
+	w.ready, w.loadedEarly = monotonic(), pyembed.LoadTime()
+	w.standBy()
 	return w.open()
+}
+
+// standBy waits until the worker that this one is to replace has served what it may.
+func (w *worker) standBy() {
+	if !w.config.Standby {
+		return
+	}
+	loaded := w.ready - w.born
+	w.control.send(daemon.Message{Verb: daemon.Standby})
+	<-w.called
+	w.ready = monotonic()
+	w.born = w.ready - loaded
 }
 
 // open makes the process take requests.
