@@ -1,16 +1,15 @@
 /* This file is the scoreboard: memory that Apache's children, the supervisor and the workers of one generation share (a memfd that
  * the parent makes before it forks). Plain C; Go reads it through the same header.
  *
- * Every field is written by one role, named beside it, and read by all, with the atomic builtins. Nothing in it is a pointer.
+ * It is the slots of all groups, then those of all workers. How many there are travels with the configuration and is not in the
+ * memory: any worker can write there, and what one has spoilt must not keep another process from finding its place. Every
+ * field is written by one role, named beside it, and read by all, with the atomic builtins. Nothing in it is a pointer.
  */
 #ifndef GOWSGI_SCOREBOARD_H
 #define GOWSGI_SCOREBOARD_H
 
 #include <stdint.h>
 #include <stdio.h>
-
-#define GOWSGI_SCOREBOARD_MAGIC 0x67777362u
-#define GOWSGI_SCOREBOARD_VERSION 1
 
 /* What a worker is doing. A request is given to READY workers only. */
 typedef enum gowsgi_worker_state {
@@ -51,39 +50,31 @@ typedef enum gowsgi_exit_reason {
     GOWSGI_EXIT_STARTUP_TIMEOUT = 7,
     GOWSGI_EXIT_SIGNAL = 8,       /* somebody sent SIGINT, SIGTERM or SIGUSR1 */
     GOWSGI_EXIT_CRASH = 9,
-    GOWSGI_EXIT_ORPHANED = 10     /* the supervisor is gone, so that nobody records how the worker ends */
+    GOWSGI_EXIT_ORPHANED = 10,    /* the supervisor is gone, so that nobody records how the worker ends */
+    GOWSGI_EXIT_UNNEEDED = 11     /* it stood by as a replacement, and was not called */
 } gowsgi_exit_reason;
 
 /* A daemon process group. */
 typedef struct gowsgi_group_slot {
     uint32_t changes;             /* a futex: raised and woken whenever a worker becomes READY or ends; supervisor and workers */
-    uint32_t first_worker;        /* index of its first worker slot; parent */
-    uint32_t worker_count;        /* number of its slots; parent */
     uint32_t restarts;            /* processes started beyond the first ones; supervisor */
-    uint64_t reserved[4];
+    uint64_t reserved[5];
 } gowsgi_group_slot;
 
-typedef struct gowsgi_scoreboard {
-    uint32_t magic, version;      /* parent, as are all in this struct */
-    uint32_t size;                /* bytes, all of it */
-    uint32_t group_count, worker_count;
-    uint32_t groups_offset, workers_offset; /* bytes from the start */
-    uint32_t reserved;
-} gowsgi_scoreboard;
-
-static inline uint32_t gowsgi_scoreboard_size(uint32_t groups, uint32_t workers)
+static inline size_t gowsgi_scoreboard_size(uint32_t groups, uint32_t workers)
 {
-    return (uint32_t)(sizeof(gowsgi_scoreboard) + groups * sizeof(gowsgi_group_slot) + workers * sizeof(gowsgi_worker_slot));
+    return groups * sizeof(gowsgi_group_slot) + workers * sizeof(gowsgi_worker_slot);
 }
 
-static inline gowsgi_group_slot *gowsgi_scoreboard_group(gowsgi_scoreboard *board, uint32_t group)
+static inline gowsgi_group_slot *gowsgi_scoreboard_group(void *board, uint32_t group)
 {
-    return (gowsgi_group_slot *)((char *)board + board->groups_offset) + group;
+    return (gowsgi_group_slot *)board + group;
 }
 
-static inline gowsgi_worker_slot *gowsgi_scoreboard_worker(gowsgi_scoreboard *board, uint32_t worker)
+/* groups is how many there are. */
+static inline gowsgi_worker_slot *gowsgi_scoreboard_worker(void *board, uint32_t groups, uint32_t worker)
 {
-    return (gowsgi_worker_slot *)((char *)board + board->workers_offset) + worker;
+    return (gowsgi_worker_slot *)((char *)board + gowsgi_scoreboard_size(groups, 0)) + worker;
 }
 
 /* The longest path of a socket, with its NUL: sizeof(sockaddr_un.sun_path). */

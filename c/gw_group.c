@@ -113,12 +113,12 @@ const gw_generation *gw_group_generation(void)
     return &generation;
 }
 
-void gw_group_attach(gowsgi_scoreboard *board)
+void gw_group_attach(void *board)
 {
     for (uint32_t i = 0; i < generation.group_count; i++) {
         gw_group *group = &generation.groups[i];
         group->shared = board ? gowsgi_scoreboard_group(board, i) : NULL;
-        group->workers = board ? gowsgi_scoreboard_worker(board, group->first_slot) : NULL;
+        group->workers = board ? gowsgi_scoreboard_worker(board, generation.group_count, group->first_slot) : NULL;
     }
 }
 

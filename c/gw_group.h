@@ -40,8 +40,8 @@ void gw_group_setup(apr_pool_t *pconf, server_rec *main_server);
 /* What gw_group_setup() made; never NULL. */
 const gw_generation *gw_group_generation(void);
 
-/* Points the groups to their places in the scoreboard. Its header is read now and never again: workers could change it. */
-void gw_group_attach(gowsgi_scoreboard *board);
+/* Points the groups to their places in the scoreboard; NULL: there is none. */
+void gw_group_attach(void *board);
 
 /* Empties all worker slots, for a supervisor that takes over from one which died, and wakes who waits for a worker. */
 void gw_group_vacate(void);

@@ -67,6 +67,8 @@ static void put_server(FILE *to, server_rec *s)
     put(to, "version", GOWSGI_VERSION);
     put_number(to, "generation", g->number);
     put_number(to, "parent_pid", g->parent);
+    put_number(to, "scoreboard_groups", g->group_count);
+    put_number(to, "scoreboard_workers", g->slot_count);
     put(to, "socket_prefix", g->socket_prefix);
     put_number(to, "apache_uid", is_root ? (long)ap_unixd_config.user_id : (long)geteuid());
     put_number(to, "apache_gid", is_root ? (long)ap_unixd_config.group_id : (long)getegid());
@@ -209,31 +211,16 @@ static int make_board(gw_handover *h)
 {
     const gw_generation *g = gw_group_generation();
     int fd = make_memory("gowsgi-scoreboard");
-    gowsgi_scoreboard *board;
 
     APR_ARRAY_IDX(h->descriptors, AT_BOARD, int) = fd;
     h->board_size = gowsgi_scoreboard_size(g->group_count, g->slot_count);
     if (fd < 0 || ftruncate(fd, (off_t)h->board_size) != 0
         || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return 0;
-    board = mmap(NULL, h->board_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (board == MAP_FAILED)
-        return 0;
-    *board = (gowsgi_scoreboard){
-        .magic = GOWSGI_SCOREBOARD_MAGIC,
-        .version = GOWSGI_SCOREBOARD_VERSION,
-        .size = (uint32_t)h->board_size,
-        .group_count = g->group_count,
-        .worker_count = g->slot_count,
-        .groups_offset = sizeof *board,
-        .workers_offset = (uint32_t)(sizeof *board + g->group_count * sizeof(gowsgi_group_slot)),
-    };
-    for (uint32_t i = 0; i < g->group_count; i++) {
-        gowsgi_scoreboard_group(board, i)->first_worker = g->groups[i].first_slot;
-        gowsgi_scoreboard_group(board, i)->worker_count = g->groups[i].slot_count;
-    }
-    h->board = board;
-    return 1;
+    h->board = mmap(NULL, h->board_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (h->board == MAP_FAILED)
+        h->board = NULL;
+    return h->board != NULL;
 }
 
 static int make_lease(gw_handover *h)

@@ -15,7 +15,7 @@
 
 typedef struct gw_handover {
     apr_array_header_t *descriptors; /* of int: the supervisor's, in order; they stay open in the parent */
-    gowsgi_scoreboard *board;    /* mapped */
+    void *board;                 /* mapped */
     size_t board_size;
     int lease;                   /* the write end; -1 or 0: none */
 } gw_handover;

@@ -1,8 +1,8 @@
 /* This file starts gowsgid, which lies beside mod_gowsgi.so, as the supervisor of the daemon process groups.
  *
  * Everything here belongs to one generation and lives in its pconf: this code may be unloaded and loaded again between two, so
- * nothing may call back into it after pconf was cleared. What outlives a graceful restart is a process, and what httpd and
- * this file need to know of it, in the pool of httpd's process. */
+ * nothing may call back into it after pconf was cleared. What outlives a graceful restart is a process, and what this file needs
+ * to know of it, in a list that each generation takes over from the one before. */
 #include "gw_spawn.h"
 
 #include <errno.h>
@@ -119,6 +119,7 @@ static int launch(supervisor *s, int delay)
                      "started: fork failed. httpd tries again in some seconds");
         return 0;
     }
+    setpgid(pid, pid); /* as it does itself: is_supervisor() must know it from the first moment on */
     s->proc.pid = pid;
     s->started = apr_time_now() + apr_time_from_sec(delay);
     apr_proc_other_child_register(&s->proc, maintain, s, NULL, s->pconf);
@@ -153,28 +154,66 @@ static int is_supervisor(pid_t pid)
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && getpgid(pid) == pid;
 }
 
-/* Forgets those that have ended. */
-static void sweep(void)
+/* At a graceful restart the supervisor serves the children that still run, and ends after the last of them. */
+static void leave_alone(const supervisor *s)
 {
-    for (leftover **at = leftovers(); *at;) {
-        leftover *one = *at;
-        if (is_supervisor(one->proc.pid)) {
-            at = &one->next;
-            continue;
-        }
-        *at = one->next;
-        apr_pool_destroy(one->pool);
+    leftover **list = leftovers(), *one;
+    apr_pool_t *pool;
+
+    /* Without a parent: httpd's end destroys the pools below that of its process before pconf, whose end needs the list. */
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return;
+    one = apr_pcalloc(pool, sizeof *one);
+    *one = (leftover){ .next = *list, .pool = pool, .proc = s->proc };
+    *list = one;
+}
+
+static void forget_leftover(leftover *gone)
+{
+    leftover **at = leftovers();
+
+    while (*at != gone)
+        at = &(*at)->next;
+    *at = gone->next;
+    apr_pool_destroy(gone->pool);
+}
+
+/* Called by the MPM. A process that has ended must not stay registered: APR has dropped its record of it, and would follow the
+ * NULL that it left when the next process ends. */
+static void leftover_ended(int reason, void *data, int status)
+{
+    leftover *one = data;
+
+    (void)status;
+    if (reason == APR_OC_REASON_DEATH || reason == APR_OC_REASON_LOST) {
+        apr_proc_other_child_unregister(one);
+        forget_leftover(one);
+    }
+}
+
+/* Takes over the supervisors of the generations before, so that the MPM does not take them for lost children when they end. It
+ * looks for ended processes only between this and the end of pconf. */
+static void adopt_leftovers(apr_pool_t *pconf)
+{
+    leftover *next;
+
+    for (leftover *one = *leftovers(); one; one = next) {
+        next = one->next;
+        if (is_supervisor(one->proc.pid))
+            apr_proc_other_child_register(&one->proc, leftover_ended, one, NULL, pconf);
+        else
+            forget_leftover(one);
     }
 }
 
 /* Tells all supervisors to stop, of this generation and of those before. */
 static void signal_all(const supervisor *s)
 {
-    sweep();
     if (s->proc.pid)
         kill(s->proc.pid, SIGTERM);
     for (leftover *one = *leftovers(); one; one = one->next)
-        kill(one->proc.pid, SIGTERM);
+        if (is_supervisor(one->proc.pid))
+            kill(one->proc.pid, SIGTERM);
 }
 
 /* ---- While httpd runs ---- */
@@ -253,23 +292,6 @@ int gw_spawn_monitor(apr_pool_t *p, server_rec *main_server)
 
 /* ---- When the generation ends ---- */
 
-/* At a graceful restart the supervisor serves the children that still run, and ends after the last of them. The MPM takes a
- * process that it does not know for a lost child, so the supervisor stays registered, with a function that does nothing and is
- * not ours: apr_pool_cleanup_null() ignores its argument, and so can be called with others. */
-static void leave_alone(supervisor *s)
-{
-    leftover **list = leftovers(), *one;
-    apr_pool_t *pool;
-
-    /* Without a parent: httpd's end destroys the pools below that of its process before pconf, whose end needs the list. */
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return;
-    one = apr_pcalloc(pool, sizeof *one);
-    *one = (leftover){ .next = *list, .pool = pool, .proc = s->proc };
-    *list = one;
-    apr_proc_other_child_register(&one->proc, (void (*)(int, void *, int))(void (*)(void))apr_pool_cleanup_null, one, NULL, pool);
-}
-
 /* Waits until the process is gone, up to the limit. */
 static int is_gone_by(pid_t pid, apr_time_t end)
 {
@@ -304,7 +326,6 @@ static void stop_all(const supervisor *s)
         await_end(s, s->proc.pid, end);
     for (leftover *one = *leftovers(); one; one = one->next)
         await_end(s, one->proc.pid, end);
-    sweep();
 }
 
 static apr_status_t end_generation(void *data)
@@ -332,6 +353,7 @@ void gw_spawn_start(apr_pool_t *pconf, server_rec *main_server)
     supervisor *s;
     const char *program = gw_loader_beside(pconf, PROGRAM_NAME), *problem = NULL;
 
+    adopt_leftovers(pconf);
     if (gw_group_generation()->group_count == 0)
         return;
     if (access(program, X_OK) != 0) {
@@ -355,7 +377,6 @@ void gw_spawn_start(apr_pool_t *pconf, server_rec *main_server)
         gw_handover_close(&s->handover);
         return;
     }
-    sweep();
     gw_group_attach(s->handover.board);
     apr_pool_cleanup_register(pconf, s, end_generation, apr_pool_cleanup_null);
     current = s;

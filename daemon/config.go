@@ -5,6 +5,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type Config struct {
 	Version           string // of mod_gowsgi.so
 	Generation        int
 	ParentPID         int
+	Scoreboard        ScoreboardSize
 	SocketPrefix      string // absolute
 	ApacheUID         int
 	ApacheGID         int
@@ -67,6 +69,7 @@ type Worker struct {
 	Slot        int // the index among all groups' slots
 	Incarnation uint32
 	Socket      string   // the path of its socket
+	Standby     bool     // it waits for Serve before it is READY
 	Preloads    []Script // what its predecessor served: to be loaded, like the imports, before it is READY
 }
 
@@ -102,10 +105,13 @@ func DecodeWorker(data []byte) (*Worker, error) {
 }
 
 // EncodeWorker writes the configuration of a worker process of the group.
-func (c *Config) EncodeWorker(g *Group, slot int, incarnation uint32, socket string, preloads []Script) []byte {
+func (c *Config) EncodeWorker(g *Group, slot int, incarnation uint32, socket string, standby bool, preloads []Script) []byte {
 	pairs := append(append([]Pair{}, c.pairs...), g.pairs...)
 	pairs = append(pairs, Pair{"slot", strconv.Itoa(slot)}, Pair{"incarnation", strconv.FormatUint(uint64(incarnation), 10)},
 		Pair{"socket", socket})
+	if standby {
+		pairs = append(pairs, Pair{"standby", "1"})
+	}
 	for _, script := range preloads {
 		pairs = append(pairs, Pair{"preload.script", script.Path}, Pair{"preload.app_group", script.AppGroup},
 			Pair{"preload.callable", script.Callable})
@@ -125,8 +131,9 @@ type decoder struct {
 
 // Pairs that must be there.
 var (
-	requiredGlobal = []string{"abi", "version", "generation", "parent_pid", "socket_prefix", "apache_uid", "apache_gid", "is_root"}
-	requiredGroup  = []string{"index", "first_slot", "slot_count", "processes", "threads", "log_fd"}
+	requiredGlobal = []string{"abi", "version", "generation", "parent_pid", "scoreboard_groups", "scoreboard_workers",
+		"socket_prefix", "apache_uid", "apache_gid", "is_root"}
+	requiredGroup = []string{"index", "first_slot", "slot_count", "processes", "threads", "log_fd"}
 )
 
 func (d *decoder) decode(pairs []Pair) error {
@@ -231,6 +238,15 @@ func (d *decoder) number(p Pair, base int) int {
 	return int(n)
 }
 
+// count reads how many there are of something: at least one.
+func (d *decoder) count(p Pair) int {
+	n := d.number(p, 10)
+	if n < 1 || n > math.MaxInt32 {
+		d.fail(p, "an impossible number")
+	}
+	return n
+}
+
 func (d *decoder) bool(p Pair) bool {
 	if p.Value != "0" && p.Value != "1" {
 		d.fail(p, "neither 0 nor 1")
@@ -260,6 +276,8 @@ var globalSetters = map[string]func(*decoder, *Config, Pair){
 	"version":            func(_ *decoder, c *Config, p Pair) { c.Version = p.Value },
 	"generation":         func(d *decoder, c *Config, p Pair) { c.Generation = d.number(p, 10) },
 	"parent_pid":         func(d *decoder, c *Config, p Pair) { c.ParentPID = d.number(p, 10) },
+	"scoreboard_groups":  func(d *decoder, c *Config, p Pair) { c.Scoreboard.Groups = d.count(p) },
+	"scoreboard_workers": func(d *decoder, c *Config, p Pair) { c.Scoreboard.Workers = d.count(p) },
 	"socket_prefix":      func(_ *decoder, c *Config, p Pair) { c.SocketPrefix = p.Value },
 	"apache_uid":         func(d *decoder, c *Config, p Pair) { c.ApacheUID = d.number(p, 10) },
 	"apache_gid":         func(d *decoder, c *Config, p Pair) { c.ApacheGID = d.number(p, 10) },
@@ -302,6 +320,7 @@ var workerSetters = map[string]func(*decoder, *Worker, Pair){
 	"slot":           func(d *decoder, w *Worker, p Pair) { w.Slot = d.number(p, 10) },
 	"incarnation":    func(d *decoder, w *Worker, p Pair) { w.Incarnation = uint32(d.number(p, 10)) },
 	"socket":         func(_ *decoder, w *Worker, p Pair) { w.Socket = p.Value },
+	"standby":        func(d *decoder, w *Worker, p Pair) { w.Standby = d.bool(p) },
 	"preload.script": func(_ *decoder, w *Worker, p Pair) { w.Preloads = append(w.Preloads, Script{Path: p.Value}) },
 	"preload.app_group": func(d *decoder, w *Worker, p Pair) {
 		if script := d.last(w.Preloads, p); script != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/mod-gowsgi/mod_gowsgi/directives"
 )
 
-var globalPairs = []Pair{{"abi", "1"}, {"version", "1.0.0"}, {"generation", "2"}, {"parent_pid", "77"}, {"socket_prefix", "/run/wsgi"},
+var globalPairs = []Pair{{"abi", "1"}, {"version", "1.0.0"}, {"generation", "2"}, {"parent_pid", "77"}, {"scoreboard_groups", "2"},
+	{"scoreboard_workers", "12"}, {"socket_prefix", "/run/wsgi"},
 	{"apache_uid", "33"}, {"apache_gid", "34"}, {"is_root", "1"}, {"log_level", "6"}, {"python_home", "/opt/venv"},
 	{"case_sensitive", "1"}, {"apache_version", "2.4.71"}, {"io_timeout", "60"}}
 
@@ -29,6 +30,7 @@ func TestConfig(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 77, c.ParentPID)
 	assert.Equal(t, [3]int{2, 4, 71}, c.ApacheVersion)
+	assert.Equal(t, ScoreboardSize{Groups: 2, Workers: 12}, c.Scoreboard)
 	assert.True(t, c.IsRoot)
 	require.Len(t, c.Groups, 2)
 	g := c.Groups[0]
@@ -58,16 +60,18 @@ func TestWorkerConfig(t *testing.T) {
 	c, err := DecodeConfig(both(append([]Pair{{"group", "second"}}, groupPairs[1:]...)...))
 	require.NoError(t, err)
 	preloads := []Script{{Path: "/a.wsgi", AppGroup: "x", Callable: "app"}, {Path: "/b.wsgi", Callable: "application"}}
-	w, err := DecodeWorker(c.EncodeWorker(c.Groups[1], 8, 3, "/run/s", preloads))
+	w, err := DecodeWorker(c.EncodeWorker(c.Groups[1], 8, 3, "/run/s", true, preloads))
 	require.NoError(t, err)
 	assert.Equal(t, "second", w.Group.Name)
 	assert.Equal(t, c.Groups[1].Options, w.Group.Options)
 	assert.Equal(t, c.Groups[1].Imports, w.Group.Imports)
 	assert.Equal(t, preloads, w.Preloads)
+	assert.True(t, w.Standby)
 	assert.Equal(t, 8, w.Slot)
 	assert.EqualValues(t, 3, w.Incarnation)
 	assert.Equal(t, "/run/s", w.Socket)
 	assert.Equal(t, 33, w.ApacheUID)
+	assert.Equal(t, c.Scoreboard, w.Scoreboard)
 
 	_, err = DecodeWorker(both())
 	assert.ErrorIs(t, err, ErrConfig)
@@ -90,7 +94,9 @@ func TestConfigErrors(t *testing.T) {
 		assert.ErrorIs(t, err, ErrConfig)
 		assert.ErrorContains(t, err, test.says)
 	}
-	_, err := DecodeConfig(EncodePairs(globalPairs[1:]))
+	_, err := DecodeConfig(EncodePairs([]Pair{{"scoreboard_workers", "-1"}}))
+	assert.ErrorContains(t, err, "scoreboard_workers: an impossible number")
+	_, err = DecodeConfig(EncodePairs(globalPairs[1:]))
 	assert.ErrorContains(t, err, "abi: missing")
 	_, err = DecodeConfig(EncodePairs([]Pair{{"apache_version", "2.x"}}))
 	assert.ErrorContains(t, err, "not a version")

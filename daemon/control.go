@@ -22,6 +22,12 @@ const (
 	Ready
 	// Retire, worker to supervisor: start a replacement, then tell me to drain. It has a reason.
 	Retire
+	// Relieve, worker to supervisor: I shall retire soon; start a replacement, which is to stand by.
+	Relieve
+	// Standby, worker to supervisor: all is loaded, and I wait for Serve.
+	Standby
+	// Serve, supervisor to worker: become ready.
+	Serve
 	// Loaded, worker to supervisor: an application was loaded for the first time; replacements load it before they are ready.
 	Loaded
 	// Drain, supervisor to worker: finish what runs within graceful-timeout, then exit within shutdown-timeout.
@@ -30,7 +36,8 @@ const (
 	Stop
 )
 
-var verbNames = map[Verb]string{Ready: "ready", Retire: "retire", Loaded: "loaded", Drain: "drain", Stop: "stop"}
+var verbNames = map[Verb]string{Ready: "ready", Retire: "retire", Relieve: "relieve", Standby: "standby", Serve: "serve",
+	Loaded: "loaded", Drain: "drain", Stop: "stop"}
 
 func (v Verb) String() string {
 	return verbNames[v]

@@ -20,14 +20,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrScoreboard says that what was to be the scoreboard is none, or not of this version.
-var ErrScoreboard = errors.New("not a scoreboard of this version of mod_gowsgi")
+// ErrScoreboard says that what was to be the scoreboard is too small.
+var ErrScoreboard = errors.New("the scoreboard is smaller than the configuration says")
 
 // Scoreboard is the mapped memory.
 type Scoreboard struct {
 	memory  []byte
 	groups  []GroupSlot
 	workers []WorkerSlot
+}
+
+// ScoreboardSize is how many slots a scoreboard has. The memory does not say it: workers can write there.
+type ScoreboardSize struct {
+	Groups, Workers int
 }
 
 // GroupSlot is the place of a daemon process group.
@@ -41,81 +46,46 @@ type WorkerSlot struct {
 	index int
 }
 
+func (s ScoreboardSize) bytes() int {
+	return int(C.gowsgi_scoreboard_size(C.uint32_t(s.Groups), C.uint32_t(s.Workers)))
+}
+
 // MapScoreboard maps the memfd fd, which may be closed afterwards.
-func MapScoreboard(fd int) (*Scoreboard, error) {
+func MapScoreboard(fd int, size ScoreboardSize) (*Scoreboard, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
 		return nil, fmt.Errorf("scoreboard: %w", err)
 	}
-	if stat.Size < int64(C.sizeof_gowsgi_scoreboard) {
+	if stat.Size < int64(size.bytes()) {
 		return nil, ErrScoreboard
 	}
-	memory, err := unix.Mmap(fd, 0, int(stat.Size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	memory, err := unix.Mmap(fd, 0, size.bytes(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("scoreboard: %w", err)
 	}
-	board, err := viewScoreboard(memory)
-	if err != nil {
-		_ = unix.Munmap(memory)
-	}
-	return board, err
+	return viewScoreboard(memory, size), nil
 }
 
-// NewScoreboard makes one in memory of its own, with so many slots for each group; for tests.
-func NewScoreboard(slots ...int) (*Scoreboard, error) {
-	total := 0
-	for _, n := range slots {
-		total += n
-	}
-	size := int(C.gowsgi_scoreboard_size(C.uint32_t(len(slots)), C.uint32_t(total)))
-	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON)
+// NewScoreboard makes one in memory of its own, for tests.
+func NewScoreboard(size ScoreboardSize) (*Scoreboard, error) {
+	memory, err := unix.Mmap(-1, 0, size.bytes(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON)
 	if err != nil {
 		return nil, err
 	}
-	groups := C.sizeof_gowsgi_scoreboard
-	*(*C.gowsgi_scoreboard)(unsafe.Pointer(&memory[0])) = C.gowsgi_scoreboard{
-		magic: C.GOWSGI_SCOREBOARD_MAGIC, version: C.GOWSGI_SCOREBOARD_VERSION, size: C.uint32_t(size),
-		group_count: C.uint32_t(len(slots)), worker_count: C.uint32_t(total), groups_offset: C.uint32_t(groups),
-		workers_offset: C.uint32_t(groups + len(slots)*C.sizeof_gowsgi_group_slot),
-	}
-	board, err := viewScoreboard(memory)
-	if err != nil {
-		return nil, err
-	}
-	first := 0
-	for i, n := range slots {
-		board.groups[i].c.first_worker, board.groups[i].c.worker_count = C.uint32_t(first), C.uint32_t(n)
-		first += n
-	}
-	return board, nil
+	return viewScoreboard(memory, size), nil
 }
 
-// viewScoreboard checks the header, once, and keeps what it said.
-func viewScoreboard(memory []byte) (*Scoreboard, error) {
-	head := *(*C.gowsgi_scoreboard)(unsafe.Pointer(&memory[0]))
-	size := uint64(len(memory))
-	groupsEnd := uint64(head.groups_offset) + uint64(head.group_count)*C.sizeof_gowsgi_group_slot
-	workersEnd := uint64(head.workers_offset) + uint64(head.worker_count)*C.sizeof_gowsgi_worker_slot
-	if head.magic != C.GOWSGI_SCOREBOARD_MAGIC || head.version != C.GOWSGI_SCOREBOARD_VERSION || uint64(head.size) > size ||
-		groupsEnd > size || workersEnd > size || head.groups_offset%8 != 0 || head.workers_offset%8 != 0 {
-		return nil, ErrScoreboard
-	}
+func viewScoreboard(memory []byte, size ScoreboardSize) *Scoreboard {
 	board := &Scoreboard{memory: memory}
 	base := unsafe.Pointer(&memory[0])
-	for i := range int(head.group_count) {
-		offset := uintptr(head.groups_offset) + uintptr(i)*C.sizeof_gowsgi_group_slot
-		board.groups = append(board.groups, GroupSlot{c: (*C.gowsgi_group_slot)(unsafe.Add(base, offset))})
+	for i := range size.Groups {
+		board.groups = append(board.groups, GroupSlot{c: C.gowsgi_scoreboard_group(base, C.uint32_t(i))})
 	}
-	for i := range int(head.worker_count) {
-		offset := uintptr(head.workers_offset) + uintptr(i)*C.sizeof_gowsgi_worker_slot
-		board.workers = append(board.workers, WorkerSlot{c: (*C.gowsgi_worker_slot)(unsafe.Add(base, offset)), index: i})
+	for i := range size.Workers {
+		c := C.gowsgi_scoreboard_worker(base, C.uint32_t(size.Groups), C.uint32_t(i))
+		board.workers = append(board.workers, WorkerSlot{c: c, index: i})
 	}
-	return board, nil
-}
-
-// Bytes is the memory itself.
-func (s *Scoreboard) Bytes() []byte {
-	return s.memory
+	return board
 }
 
 // Close unmaps the memory; the slots cannot be used any more.

@@ -13,7 +13,7 @@ import (
 )
 
 func TestScoreboard(t *testing.T) {
-	board, err := NewScoreboard(2, 3)
+	board, err := NewScoreboard(ScoreboardSize{Groups: 2, Workers: 5})
 	require.NoError(t, err)
 	defer func() { _ = board.Close() }()
 	assert.Equal(t, 2, board.Groups())
@@ -36,7 +36,7 @@ func TestScoreboard(t *testing.T) {
 }
 
 func TestTransitions(t *testing.T) {
-	board, err := NewScoreboard(1)
+	board, err := NewScoreboard(ScoreboardSize{Groups: 1, Workers: 1})
 	require.NoError(t, err)
 	w := board.Worker(0)
 	for _, step := range []struct {
@@ -54,7 +54,7 @@ func TestTransitions(t *testing.T) {
 }
 
 func TestBumpWakes(t *testing.T) {
-	board, err := NewScoreboard(1)
+	board, err := NewScoreboard(ScoreboardSize{Groups: 1, Workers: 1})
 	require.NoError(t, err)
 	g := board.Group(0)
 	seen := g.Changes()
@@ -75,30 +75,35 @@ func TestBumpWakes(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(begin), 20*time.Millisecond)
 }
 
-func TestForeignScoreboard(t *testing.T) {
+// Two processes that map the memory find the same slots, whatever is written there.
+func TestMapScoreboard(t *testing.T) {
 	fd, err := unix.MemfdCreate("board", unix.MFD_CLOEXEC)
 	require.NoError(t, err)
 	defer func() { _ = unix.Close(fd) }()
-	_, err = MapScoreboard(fd)
+	size := ScoreboardSize{Groups: 2, Workers: 3}
+	_, err = MapScoreboard(fd, size)
 	assert.ErrorIs(t, err, ErrScoreboard)
-	require.NoError(t, unix.Ftruncate(fd, 4096))
-	_, err = MapScoreboard(fd)
+	require.NoError(t, unix.Ftruncate(fd, int64(size.bytes())))
+	_, err = MapScoreboard(fd, ScoreboardSize{Groups: 2, Workers: 4})
 	assert.ErrorIs(t, err, ErrScoreboard)
 
-	board, err := NewScoreboard(1)
+	one, err := MapScoreboard(fd, size)
 	require.NoError(t, err)
-	for _, word := range []int{0, 1, 2, 3, 4, 5, 6} { // each word of the header
-		broken := append([]byte{}, board.memory...)
-		broken[word*4+3] ^= 0x7f
-		broken[word*4] ^= 0x7f
-		_, err = viewScoreboard(broken)
-		assert.ErrorIs(t, err, ErrScoreboard, "word %d", word)
+	for i := range one.memory {
+		one.memory[i] = 0xff
 	}
-	_, err = unix.Pwrite(fd, board.memory, 0)
+	other, err := MapScoreboard(fd, size)
 	require.NoError(t, err)
-	same, err := MapScoreboard(fd)
-	require.NoError(t, err)
-	assert.Equal(t, 1, same.Workers())
+	for i := range size.Workers {
+		other.Worker(i).Reset()
+		require.True(t, other.Worker(i).Begin(uint32(i+1), 1, time.Now()))
+		assert.Equal(t, Starting, one.Worker(i).State())
+		assert.EqualValues(t, i+1, one.Worker(i).Incarnation())
+		assert.Zero(t, one.Worker(i).Busy())
+	}
+	other.Group(1).Bump()
+	assert.Zero(t, one.Group(1).Changes())
+	assert.EqualValues(t, 1<<32-1, one.Group(0).Changes())
 }
 
 func TestMessages(t *testing.T) {
@@ -106,6 +111,9 @@ func TestMessages(t *testing.T) {
 		"ready":                    {Verb: Ready},
 		"drain":                    {Verb: Drain},
 		"stop":                     {Verb: Stop},
+		"relieve":                  {Verb: Relieve},
+		"standby":                  {Verb: Standby},
+		"serve":                    {Verb: Serve},
 		"retire 2":                 {Verb: Retire, Reason: ExitReload},
 		"loaded g\t/a b.wsgi\tapp": {Verb: Loaded, Script: Script{"/a b.wsgi", "g", "app"}},
 		"loaded \t/a.wsgi\tapp":    {Verb: Loaded, Script: Script{"/a.wsgi", "", "app"}},

@@ -69,11 +69,12 @@ const (
 	ExitSignal          ExitReason = C.GOWSGI_EXIT_SIGNAL
 	ExitCrash           ExitReason = C.GOWSGI_EXIT_CRASH
 	ExitOrphaned        ExitReason = C.GOWSGI_EXIT_ORPHANED
+	ExitUnneeded        ExitReason = C.GOWSGI_EXIT_UNNEEDED
 )
 
 var reasonNames = [...]string{"no reason", "httpd stops or restarts", "a script changed", "maximum-requests", "inactivity-timeout",
 	"deadlock-timeout", "request-timeout", "startup-timeout", "a signal", "a crash",
-	"the end of its supervisor"}
+	"the end of its supervisor", "the lack of a need for it"}
 
 func (r ExitReason) known() bool {
 	return r > ExitNone && int(r) < len(reasonNames)

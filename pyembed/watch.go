@@ -62,6 +62,7 @@ func mainInterpreter() *interpreter {
 var loads struct {
 	mu      sync.Mutex
 	running map[*script]load
+	total   time.Duration // of those that have ended
 }
 
 type load struct {
@@ -82,9 +83,17 @@ func loadBegins(s *script, what string) (ends func()) {
 	loads.running[s] = load{what: what, since: time.Now()}
 	return func() {
 		loads.mu.Lock()
+		loads.total += time.Since(loads.running[s].since)
 		delete(loads.running, s)
 		loads.mu.Unlock()
 	}
+}
+
+// LoadTime is how long scripts took that were loaded for the first time, all together.
+func LoadTime() time.Duration {
+	loads.mu.Lock()
+	defer loads.mu.Unlock()
+	return loads.total
 }
 
 // LongestLoad tells which script has been loading for the longest time, of those that were never loaded before; "" if none is.

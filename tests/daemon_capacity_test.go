@@ -183,6 +183,32 @@ func TestDaemonMaximumRequests(t *testing.T) {
 	}
 }
 
+// Before a process has served its last request, the next one has loaded the application and stands by: it serves then, and only then.
+// It goes away when the requests do not come.
+func TestDaemonMaximumRequestsStandby(t *testing.T) {
+	t.Parallel()
+	const maximum = 40
+	s := slowImport(t, fmt.Sprintf("maximum-requests=%d", maximum))
+	finishImport(s)
+	standsBy := regexp.MustCompile(`worker (\d+) of process group 'options' stands by`)
+	first := s.Get("/app").Body
+	asked := 1
+	harness.Eventually(t, func() bool {
+		if asked < maximum-1 {
+			asked++
+			return assert.Equal(t, first, s.Get("/app").Body) && standsBy.MatchString(s.ErrorLog())
+		}
+		return standsBy.MatchString(s.ErrorLog())
+	}, "a process stands by")
+	next := standsBy.FindStringSubmatch(s.ErrorLog())[1]
+	for ; asked < maximum; asked++ {
+		assert.Equal(t, first, s.Get("/app").Body)
+	}
+	assert.Equal(t, next, s.Get("/app").Body)
+	harness.Eventually(t, func() bool { return slices.Equal(s.Workers(), []int{number(t, next)}) }, "no other process is left")
+	assert.Equal(t, next, s.Get("/app").Body)
+}
+
 // ---- Sockets ----
 
 // Connections of httpd that find a place in the queue wait; who comes then is told to come again.

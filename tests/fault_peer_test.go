@@ -277,12 +277,29 @@ func TestFaultScoreboardScribbled(t *testing.T) {
 	board, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/4", s.Supervisor()), os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer board.Close()
-	// The whole header, and of the group all but its first field, which counts changes.
-	_, err = board.WriteAt(bytes.Repeat([]byte{0xff}, 32), 0)
-	require.NoError(t, err)
-	_, err = board.WriteAt(bytes.Repeat([]byte{0xff}, 12), 36)
+	// What tells of the group, but for its first field, which counts changes.
+	_, err = board.WriteAt(bytes.Repeat([]byte{0xff}, 44), 4)
 	require.NoError(t, err)
 	l.await(t, 200)
 	assertNoFailure(t, l.stop())
 	assert.Equal(t, children, s.Children())
+}
+
+// Whatever is written there, those that come later find their places: daemon processes and supervisor.
+func TestFaultScoreboardSpoilt(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Config{Threads: 16, Conf: faultConf("processes=2 threads=4")})
+	s.Expect(`GWSGI0902: `, `GWSGI1102: `)
+	assertHello(t, s)
+	awaitOnly(t, s, 2)
+	for _, victims := range [][]int{s.Workers(), {s.Supervisor()}} {
+		before := s.Workers()
+		assert.Equal(t, "done", s.Get("/fault/scribble").Body)
+		for _, pid := range victims {
+			kill(t, pid)
+		}
+		awaitWorkers(t, s, 2, before...)
+		assertHello(t, s)
+		awaitOnly(t, s, 2)
+	}
 }

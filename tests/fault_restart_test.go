@@ -1,13 +1,18 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mod-gowsgi/mod_gowsgi/tests/harness"
 )
@@ -54,6 +59,62 @@ func TestFaultGracefulRestarts(t *testing.T) {
 			s.Warm("/hello")
 		})
 	}
+}
+
+// generation is a request that keeps the processes of a generation before the present one.
+type generation struct {
+	name       string
+	slow       *asked
+	supervisor int
+}
+
+// nextGeneration restarts gracefully while a request runs in the newest generation, which is not any of those before.
+func nextGeneration(t *testing.T, s *harness.Server, before []generation) generation {
+	g := generation{}
+	tries := 0
+	harness.Eventually(t, func() bool {
+		tries++
+		g.name = fmt.Sprintf("generation%dtry%d", len(before), tries)
+		slow, pid := enter(t, s, g.name)
+		g.slow, g.supervisor = slow, parentOf(t, pid)
+		isOld := slices.ContainsFunc(before, func(b generation) bool { return b.supervisor == g.supervisor })
+		if isOld { // an old child took it, which had not yet read that it is to end
+			openGate(t, s, g.name)
+			slow.wait(t)
+		}
+		return !isOld
+	}, "a request in the new generation")
+	s.Graceful()
+	return g
+}
+
+func parentOf(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	return number(t, regexp.MustCompile(`PPid:\s+(\d+)`).FindStringSubmatch(string(text))[1])
+}
+
+// Processes of several generations run at once, and end in another order than they began in.
+func TestFaultGenerationsEndInAnyOrder(t *testing.T) {
+	t.Parallel()
+	harness.EachMPM(t, func(t *testing.T, mpm string) {
+		s := harness.Start(t, harness.Config{MPM: mpm, Threads: 16, Conf: faultConf("processes=1 threads=4 socket-timeout=60") + "ServerLimit 32\nKeepAliveTimeout 1"})
+		assertHello(t, s)
+		var old []generation
+		for range 4 {
+			old = append(old, nextGeneration(t, s, old))
+		}
+		for _, i := range []int{2, 3, 0, 1} {
+			openGate(t, s, old[i].name)
+			assert.Equal(t, http.StatusOK, old[i].slow.wait(t).Status)
+			harness.Eventually(t, func() bool {
+				return errors.Is(syscall.Kill(old[i].supervisor, 0), syscall.ESRCH)
+			}, "httpd to take note of the end of supervisor %d", old[i].supervisor)
+			assertHello(t, s)
+		}
+		awaitOnly(t, s, 1)
+	})
 }
 
 // apachectl stop and apachectl restart under load end all processes at once; after a restart, there are new ones.

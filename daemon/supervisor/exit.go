@@ -31,6 +31,7 @@ func (s *supervisor) exited(w *worker, status syscall.WaitStatus) {
 	var delay time.Duration
 	if seat := w.group.seatOf(w); seat != nil {
 		seat.leave(w)
+		s.callUp(seat)
 		delay = s.judge(w, seat, before, crashed)
 	}
 	s.logExit(w, before, crashed, status, delay)
@@ -109,7 +110,7 @@ func (s *supervisor) logExit(w *worker, before phase, crashed bool, status sysca
 	case before == draining || before == stopping:
 		w.group.log.Logf(daemon.Err, "GWSGI0908: %s, while it was ending because of %s. Requests that it still ran are lost. %s",
 			ended, w.reason, remedy(status, ""))
-	case before == starting:
+	case before == starting || before == standing:
 		w.group.log.Logf(daemon.Err, "GWSGI0903: %s, before it was ready. %s%s", ended, next(s.mode, delay), remedy(status,
 			"The lines before this one should tell why; an import may have ended the process"))
 	default:

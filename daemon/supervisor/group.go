@@ -45,9 +45,10 @@ type seat struct {
 
 // slot is one of the group's places in the scoreboard.
 type slot struct {
-	board  *daemon.WorkerSlot
-	worker *worker   // nil: free
-	freed  time.Time // when it became free
+	board       *daemon.WorkerSlot
+	incarnation uint32    // of the last process here; a worker may have changed what the board says
+	worker      *worker   // nil: free
+	freed       time.Time // when it became free
 }
 
 func newGroup(config *daemon.Group, board *daemon.Scoreboard) *group {
@@ -57,7 +58,8 @@ func newGroup(config *daemon.Group, board *daemon.Scoreboard) *group {
 	}
 	for i := range config.SlotCount {
 		s := &slot{board: board.Worker(config.FirstSlot + i)}
-		s.board.Reset() // the supervisor before this one may have left something
+		s.incarnation = s.board.Incarnation() // as the supervisor before this one may have left it
+		s.board.Reset()
 		g.slots = append(g.slots, s)
 	}
 	return g
@@ -102,6 +104,8 @@ func (g *group) wants(s *seat) bool {
 		return false
 	case s.worker == nil:
 		return true
+	case s.worker.phase == serving:
+		return s.worker.relieved
 	case s.worker.phase != retiring:
 		return false
 	}

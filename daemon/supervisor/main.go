@@ -75,7 +75,7 @@ func inherit() (*daemon.Config, *daemon.Scoreboard, error) {
 	if config.ABI != daemon.ABIVersion {
 		return nil, nil, fmt.Errorf("%w (%s and %s)", errABI, config.Version, daemon.Version)
 	}
-	board, err := daemon.MapScoreboard(daemon.ScoreboardFD)
+	board, err := daemon.MapScoreboard(daemon.ScoreboardFD, config.Scoreboard)
 	return config, board, err
 }
 

@@ -22,6 +22,7 @@ type order struct {
 	group    *daemon.Group
 	slot     int
 	number   uint32 // its incarnation
+	standby  bool   // it waits for Serve before it is ready
 	preloads []daemon.Script
 }
 
@@ -76,6 +77,10 @@ func (s *supervisor) message(w *worker, m daemon.Message) {
 		s.ready(w)
 	case daemon.Retire:
 		s.retire(w, m.Reason)
+	case daemon.Relieve:
+		w.relieved = w.phase == serving
+	case daemon.Standby:
+		s.standBy(w)
 	case daemon.Loaded:
 		w.group.remember(m.Script)
 	}
@@ -115,6 +120,12 @@ func (s *supervisor) retire(w *worker, reason daemon.ExitReason) {
 	w.reason = reason
 	w.endBy(time.Time{})
 	w.group.log.Logf(daemon.Info, "%s is replaced because of %s", w, reason)
+	if seat := w.group.seatOf(w); seat != nil {
+		if reason == daemon.ExitReload { // what stands by may have loaded what was there before
+			s.dismiss(seat)
+		}
+		s.callUp(seat)
+	}
 }
 
 // drain tells a worker to finish what runs and to exit.
@@ -195,6 +206,9 @@ func (s *supervisor) advance() time.Time {
 		if !w.deadline.IsZero() && due(w.deadline) {
 			s.kill(w)
 		}
+		if w.phase == standing && due(w.patience) {
+			s.dismiss(w.group.seatOf(w))
+		}
 	})
 	if s.mode != running {
 		if s.mode == terminated {
@@ -251,15 +265,18 @@ func (s *supervisor) start(g *group, seat *seat) bool {
 		return true
 	}
 	seat.crowded = false
-	w := &worker{group: g, slot: slot, incarnation: max(slot.board.Incarnation()+1, 1), started: s.now()}
+	slot.incarnation = max(slot.incarnation+1, 1)
+	w := &worker{group: g, slot: slot, incarnation: slot.incarnation, started: s.now()}
 	slot.board.Reset()
 	slot.board.Begin(w.incarnation, g.config.Threads, w.started)
 	if seat.used {
 		g.board.AddRestart()
 	}
 	seat.used = true
+	standby := seat.worker != nil && seat.worker.phase == serving
 	process, err := s.system.Start(order{
-		worker: w, group: g.config, slot: slot.board.Index(), number: w.incarnation, preloads: g.preloads(seat),
+		worker: w, group: g.config, slot: slot.board.Index(), number: w.incarnation, standby: standby,
+		preloads: g.preloads(seat),
 	})
 	if err != nil {
 		s.notStarted(w, seat, err)
@@ -267,6 +284,7 @@ func (s *supervisor) start(g *group, seat *seat) bool {
 	}
 	w.process = process
 	slot.worker = w
+	w.standby = standby
 	slot.board.SetPID(process.PID())
 	if limit := g.config.Options.StartupTimeout; limit > 0 {
 		w.endBy(w.started.Add(limit + startGrace))

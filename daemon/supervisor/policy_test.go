@@ -63,7 +63,7 @@ func newRig(t *testing.T, change func(*daemon.Group)) *rig {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = log.Close() })
 	g.LogFD = int(log.Fd())
-	r.board, err = daemon.NewScoreboard(g.SlotCount)
+	r.board, err = daemon.NewScoreboard(daemon.ScoreboardSize{Groups: 1, Workers: g.SlotCount})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.board.Close() })
 	r.supervisor, err = newSupervisor(&daemon.Config{Groups: []*daemon.Group{g}}, r.board, daemon.NewLogger(g.LogFD, daemon.Debug), r,
@@ -194,6 +194,22 @@ func TestIncarnationsRise(t *testing.T) {
 		r.allReady()
 		r.pass(time.Minute)
 		r.ends(r.started[i], kill9)
+	}
+}
+
+// No socket's name comes twice, whatever a worker writes into the scoreboard.
+func TestIncarnationsAreNotReadBack(t *testing.T) {
+	r := newRig(t, oneProcess)
+	names := map[[2]int]bool{}
+	for range 6 {
+		f := r.started[len(r.started)-1]
+		name := [2]int{f.slot, int(f.number)}
+		assert.False(t, names[name], "slot and number %v", name)
+		names[name] = true
+		r.board.Worker(f.slot).Reset()
+		r.board.Worker(f.slot).Begin(1<<32-1, 1, r.clock)
+		r.ends(f, 0)
+		r.pass(time.Minute)
 	}
 }
 
@@ -510,7 +526,7 @@ func TestGarbageIsLoggedOnce(t *testing.T) {
 }
 
 func TestGroupWithoutPlace(t *testing.T) {
-	board, err := daemon.NewScoreboard(2)
+	board, err := daemon.NewScoreboard(daemon.ScoreboardSize{Groups: 1, Workers: 2})
 	require.NoError(t, err)
 	for _, g := range []*daemon.Group{{Index: 1, SlotCount: 1}, {FirstSlot: 1, SlotCount: 2}} {
 		_, err = newSupervisor(&daemon.Config{Groups: []*daemon.Group{g}}, board, nil, nil, time.Now)

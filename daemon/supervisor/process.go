@@ -62,7 +62,7 @@ func (l *linux) launch(c *child, o order, listener int) error {
 	if err != nil {
 		return err
 	}
-	config, err := memoryFile("gowsgi-worker", l.config.EncodeWorker(o.group, o.slot, o.number, c.socket, o.preloads))
+	config, err := memoryFile("gowsgi-worker", l.config.EncodeWorker(o.group, o.slot, o.number, c.socket, o.standby, o.preloads))
 	if err != nil {
 		return err
 	}

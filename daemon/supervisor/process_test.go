@@ -66,7 +66,7 @@ func fakeWorker() int {
 	if os.Getenv("FAKE") == "die" {
 		return 3
 	}
-	board, err := daemon.MapScoreboard(daemon.ScoreboardFD)
+	board, err := daemon.MapScoreboard(daemon.ScoreboardFD, config.Scoreboard)
 	if err != nil {
 		return 8
 	}
@@ -140,14 +140,12 @@ func newStage(t *testing.T, options ...any) *stage {
 
 // makeBoard does what the parent does in C.
 func (s *stage) makeBoard(slots int) {
-	image, err := daemon.NewScoreboard(slots)
-	require.NoError(s.t, err)
+	var err error
 	s.memory, err = unix.MemfdCreate("scoreboard", unix.MFD_CLOEXEC)
 	require.NoError(s.t, err)
-	_, err = unix.Write(s.memory, image.Bytes())
-	require.NoError(s.t, err)
-	require.NoError(s.t, image.Close())
-	s.board, err = daemon.MapScoreboard(s.memory)
+	const enough = 4096
+	require.NoError(s.t, unix.Ftruncate(s.memory, enough))
+	s.board, err = daemon.MapScoreboard(s.memory, daemon.ScoreboardSize{Groups: 1, Workers: slots})
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { _ = s.board.Close(); _ = unix.Close(s.memory) })
 }
@@ -158,6 +156,7 @@ func (s *stage) config() []byte {
 		uid, gid = nobody(s.t)
 	}
 	pairs := pairsOf("abi", daemon.ABIVersion, "version", daemon.Version, "generation", 1, "parent_pid", os.Getpid(),
+		"scoreboard_groups", s.board.Groups(), "scoreboard_workers", s.board.Workers(),
 		"socket_prefix", s.prefix, "apache_uid", uid, "apache_gid", gid, "is_root", map[bool]int{true: 1}[s.root], "log_level", 7,
 		"group", "blog", "index", 0, "first_slot", 0, "slot_count", 4, "processes", 2, "threads", 1, "log_fd", 6, "log_level", 7)
 	return daemon.EncodePairs(append(pairs, pairsOf(s.options...)...))

@@ -16,6 +16,7 @@ type phase int
 
 const (
 	starting phase = iota // the process runs and is not ready
+	standing              // stands by: all is loaded, and it waits until it is needed
 	serving               // takes requests
 	retiring              // has asked to be replaced
 	draining              // was told to finish what runs, then to exit
@@ -24,14 +25,15 @@ const (
 	gone                  // has ended, and was waited for
 )
 
-var phaseNames = [...]string{"starting", "serving", "retiring", "draining", "stopping", "killed", "gone"}
+var phaseNames = [...]string{"starting", "standing by", "serving", "retiring", "draining", "stopping", "killed", "gone"}
 
 func (p phase) String() string {
 	return phaseNames[p]
 }
 
 var phaseTransitions = map[phase][]phase{
-	starting: {serving, retiring, draining, stopping, killed, gone},
+	starting: {standing, serving, retiring, draining, stopping, killed, gone},
+	standing: {starting, draining, stopping, killed, gone},
 	serving:  {retiring, draining, stopping, killed, gone},
 	retiring: {draining, stopping, killed, gone},
 	draining: {stopping, killed, gone},
@@ -60,6 +62,9 @@ type worker struct {
 	started     time.Time
 	ready       time.Time // zero: it never was
 	deadline    time.Time // when it is killed; zero: never
+	standby     bool      // was started to stand by
+	patience    time.Time // how long it stands by
+	relieved    bool      // is to have a replacement that stands by
 	garbled     bool      // it sent what is no message
 }
 

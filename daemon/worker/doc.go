@@ -5,7 +5,8 @@
 // starts the process, watches its limits and ends it:
 //
 //	starting   Python starts, scripts of WSGIImportScript and, unless it was idle, what the predecessor served are loaded;
-//	           startup-timeout applies
+//	           startup-timeout applies. A replacement that was started before it is needed then stands by, until the
+//	           supervisor calls it
 //	serving    requests are taken; deadlock-timeout, request-timeout, inactivity-timeout and maximum-requests are watched
 //	retired    no more requests are taken: those that come are sent back (RETRY); the supervisor starts a replacement
 //	draining   the supervisor has it, or time presses: what runs may finish, within graceful-timeout

@@ -448,3 +448,36 @@ func TestRetiresOnce(t *testing.T) {
 	r.tell(daemon.Drain)
 	r.awaitExit(patience)
 }
+
+// One that will soon have served all that it may says so.
+func TestRelieve(t *testing.T) {
+	r := start(t, hello, settings{options: []string{"maximum-requests", "100"}})
+	r.hammer(1, 60)
+	r.expect(daemon.Relieve)
+	assert.Equal(t, daemon.Serving, r.slot.State())
+	assert.Equal(t, int64(40), r.hammer(1, 41).ok.Load())
+	r.expect(daemon.Retire)
+	r.tell(daemon.Drain)
+	r.awaitExit(patience)
+}
+
+// One that stands by has loaded all, and takes requests when it is called.
+func TestStandby(t *testing.T) {
+	r := start(t, hello, settings{notReady: true, standby: true, preload: true})
+	r.expect(daemon.Standby)
+	assert.Equal(t, daemon.Starting, r.slot.State())
+	r.tell(daemon.Serve)
+	r.expect(daemon.Ready)
+	assert.Equal(t, daemon.Serving, r.slot.State())
+	r.get()
+	r.tell(daemon.Drain)
+	r.awaitExit(patience)
+}
+
+func TestStandbyIsDismissed(t *testing.T) {
+	r := start(t, hello, settings{notReady: true, standby: true})
+	r.expect(daemon.Standby)
+	r.tell(daemon.Drain)
+	status, _ := r.awaitExit(patience)
+	assert.Equal(t, 0, status.ExitStatus())
+}

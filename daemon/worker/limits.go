@@ -73,6 +73,12 @@ func (l limits) check(f facts) (finding, bool) {
 	return finding{}, false
 }
 
+// reliefDue tells whether a worker should have its replacement loaded now: at the pace of the requests so far, those that it may still
+// serve come within twice the time that this takes.
+func reliefDue(served, maximum uint64, serving, loading time.Duration) bool {
+	return served > 0 && served < maximum && float64(serving)/float64(served)*float64(maximum-served) <= 2*float64(loading)
+}
+
 // overdue is how many requests have run for too long: nobody waits for them.
 func (l limits) overdue(f facts) int {
 	n := 0

@@ -67,3 +67,13 @@ func TestPhases(t *testing.T) {
 	}
 	assert.False(t, l.transit(serving, ""))
 }
+
+func TestReliefDue(t *testing.T) {
+	const second = time.Second
+	assert.True(t, reliefDue(100, 200, 2*second, second), "the rest comes in as long as twice the loading")
+	assert.False(t, reliefDue(100, 200, 3*second, second))
+	assert.True(t, reliefDue(180, 200, 9*second, second))
+	assert.False(t, reliefDue(0, 200, 0, second))
+	assert.False(t, reliefDue(200, 200, second, second), "it retires just now")
+	assert.False(t, reliefDue(5, 0, second, second))
+}

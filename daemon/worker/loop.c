@@ -66,17 +66,24 @@ void gwd_touch(void)
 
 /* ---- Whether requests are taken ---- */
 
+/* Tells Go. */
+static int tell(gowsgi_exit_reason reason)
+{
+    unsigned char byte = (unsigned char)reason;
+
+    return write(gwd_process.event_fd, &byte, 1) == 1 ? 0 : -1;
+}
+
 int gwd_retire(gowsgi_exit_reason reason)
 {
     uint32_t ready = GOWSGI_WORKER_READY;
-    unsigned char byte = (unsigned char)reason;
     int serving = GWD_SERVING;
 
     if (!__atomic_compare_exchange_n(&phase, &serving, GWD_RETIRED, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return 0;
     __atomic_store_n(&gwd_process.slot->exit_reason, (uint32_t)reason, __ATOMIC_RELAXED);
     __atomic_compare_exchange_n(&gwd_process.slot->state, &ready, GOWSGI_WORKER_STALE, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    if (write(gwd_process.event_fd, &byte, 1) != 1)
+    if (tell(reason) != 0)
         gwd_logf(GOWSGI_LOG_CRIT, "GWSGI1012: the worker cannot tell its own monitor that it is to be replaced; end it by hand: kill -9 "
                  "%d. This is a defect of mod_gowsgi, please report it", (int)getpid());
     return 1;
@@ -98,6 +105,8 @@ static int admit(void)
         if (!gwd_process.maximum_requests || number <= gwd_process.maximum_requests) {
             if (number == gwd_process.maximum_requests)
                 gwd_retire(GOWSGI_EXIT_MAXIMUM_REQUESTS);
+            else if (gwd_process.milestone && number % gwd_process.milestone == 0)
+                tell(GOWSGI_EXIT_NONE);
             __atomic_add_fetch(&gwd_process.slot->busy, 1, __ATOMIC_RELAXED);
             __atomic_store_n(&gwd_process.slot->requests, number, __ATOMIC_RELAXED);
             gwd_touch();

@@ -71,6 +71,7 @@ type settings struct {
 	options  []string // name, value, …
 	threads  int
 	preload  bool
+	standby  bool
 	apacheID int
 	imports  string // a script's text
 	notReady bool   // do not wait until it is
@@ -139,7 +140,8 @@ func (r *rig) pairs(s settings) []daemon.Pair {
 		threads = 1
 	}
 	pairs := []daemon.Pair{{Name: "abi", Value: "1"}, {Name: "version", Value: "1.0.0"}, {Name: "generation", Value: "1"},
-		{Name: "parent_pid", Value: strconv.Itoa(os.Getpid())}, {Name: "socket_prefix", Value: r.dir + "/wsgi"},
+		{Name: "parent_pid", Value: strconv.Itoa(os.Getpid())}, {Name: "scoreboard_groups", Value: "1"},
+		{Name: "scoreboard_workers", Value: "2"}, {Name: "socket_prefix", Value: r.dir + "/wsgi"},
 		{Name: "apache_uid", Value: strconv.Itoa(uid)}, {Name: "apache_gid", Value: "0"}, {Name: "is_root", Value: "0"},
 		{Name: "restrict_stdin", Value: "1"}, {Name: "restrict_stdout", Value: "1"}, {Name: "restrict_signal", Value: "1"},
 		{Name: "apache_version", Value: "2.4.99"}, {Name: "io_timeout", Value: "60"},
@@ -156,6 +158,9 @@ func (r *rig) pairs(s settings) []daemon.Pair {
 	}
 	pairs = append(pairs, daemon.Pair{Name: "slot", Value: "0"}, daemon.Pair{Name: "incarnation", Value: "1"},
 		daemon.Pair{Name: "socket", Value: r.socket})
+	if s.standby {
+		pairs = append(pairs, daemon.Pair{Name: "standby", Value: "1"})
+	}
 	if s.preload {
 		pairs = append(pairs, daemon.Pair{Name: "preload.script", Value: r.script}, daemon.Pair{Name: "preload.app_group", Value: ""},
 			daemon.Pair{Name: "preload.callable", Value: "application"})
@@ -174,14 +179,8 @@ func memory(t *testing.T, data []byte) *os.File {
 
 // scoreboard makes one with a group of two slots.
 func (r *rig) scoreboard() *os.File {
-	const head = 32
-	size := head + group + 2*slots
-	data := make([]byte, size)
-	for i, n := range []int{0x67777362, 1, size, 1, 2, head, head + group, 0, 0, 0, 2} {
-		binary.NativeEndian.PutUint32(data[4*i:], uint32(n))
-	}
-	f := memory(r.t, data)
-	board, err := daemon.MapScoreboard(int(f.Fd()))
+	f := memory(r.t, make([]byte, group+2*slots))
+	board, err := daemon.MapScoreboard(int(f.Fd()), daemon.ScoreboardSize{Groups: 1, Workers: 2})
 	require.NoError(r.t, err)
 	r.board, r.slot = board, board.Worker(0)
 	return f
@@ -218,7 +217,7 @@ func (r *rig) cleanup() {
 	}
 }
 
-// expect waits for a message; those of loaded applications are skipped unless asked for.
+// expect waits for a message; those that may come at any time are skipped unless asked for.
 func (r *rig) expect(verb daemon.Verb) daemon.Message {
 	r.t.Helper()
 	timeout := time.After(patience)
@@ -231,7 +230,7 @@ func (r *rig) expect(verb daemon.Verb) daemon.Message {
 			if m.Verb == verb {
 				return m
 			}
-			require.Equal(r.t, daemon.Loaded, m.Verb)
+			require.Contains(r.t, []daemon.Verb{daemon.Loaded, daemon.Relieve}, m.Verb)
 		case <-timeout:
 			require.FailNow(r.t, "no message", "%s; log:\n%s", verb, r.log())
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mod-gowsgi/mod_gowsgi/daemon"
+	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
 )
 
 const (
@@ -32,6 +33,8 @@ func (w *worker) serve() {
 			if f.reason != daemon.ExitInactivity {
 				w.drain(f.reason)
 			}
+		case <-w.watch.milestone:
+			w.considerRelief()
 		case reason := <-w.watch.retirement:
 			w.retired(reason)
 		}
@@ -44,6 +47,16 @@ func (w *worker) obey(m daemon.Message) {
 		w.drain(w.slot.ExitReason())
 	}
 	w.exit(daemon.ExitServer, stopTimeout, 0)
+}
+
+// considerRelief asks for a replacement that stands by when maximum-requests comes near. A few requests more or less until then do not
+// matter, but that many wait while it loads does.
+func (w *worker) considerRelief() {
+	loading := w.loading + pyembed.LoadTime() - w.loadedEarly
+	maximum := uint64(w.config.Group.Options.MaximumRequests)
+	if w.life.phase() == serving && reliefDue(w.slot.Requests(), maximum, monotonic()-w.ready, loading) {
+		w.control.send(daemon.Message{Verb: daemon.Relieve})
+	}
 }
 
 // retired tells the supervisor, which then starts a replacement.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +20,6 @@ import (
 // worker is this process.
 type worker struct {
 	config  *daemon.Worker
-	began   time.Duration // of the process, as monotonic() has it
 	slot    *daemon.WorkerSlot
 	group   *daemon.GroupSlot
 	log     *daemon.Logger
@@ -30,6 +30,13 @@ type worker struct {
 	main    mainThread
 	signals chan os.Signal
 	opened  chan struct{} // closed when requests are taken
+	called  chan struct{} // closed when one that stands by is to serve
+
+	born        time.Duration // when the process began; monotonic
+	loaded      atomic.Bool   // all is loaded that is loaded at the start
+	loading     time.Duration // how long that took
+	loadedEarly time.Duration // how long of this scripts took
+	ready       time.Duration // when requests were taken first; monotonic
 }
 
 // Main is the life of a worker process, on the process's main thread, which becomes Python's. It returns the exit status only if
@@ -69,7 +76,7 @@ func newWorker() (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	board, err := daemon.MapScoreboard(daemon.ScoreboardFD)
+	board, err := daemon.MapScoreboard(daemon.ScoreboardFD, config.Scoreboard)
 	_ = unix.Close(daemon.ScoreboardFD)
 	if err != nil {
 		return nil, err
@@ -83,7 +90,6 @@ func newWorker() (*worker, error) {
 	o := &config.Group.Options
 	w := &worker{
 		config:  config,
-		began:   monotonic(),
 		slot:    board.Worker(config.Slot),
 		group:   board.Group(config.Group.Index),
 		log:     daemon.NewLogger(2, config.Group.LogLevel),
@@ -91,6 +97,8 @@ func newWorker() (*worker, error) {
 		main:    newMainThread(),
 		signals: make(chan os.Signal, 4),
 		opened:  make(chan struct{}),
+		called:  make(chan struct{}),
+		born:    monotonic(),
 	}
 	w.life.log = w.log
 	w.control = newControl(os.NewFile(daemon.ControlFD, "control"), w.slot, w.log)
@@ -130,7 +138,20 @@ func (w *worker) start() error {
 			return err
 		}
 	}
+	w.loading, w.loadedEarly = monotonic()-w.born, pyembed.LoadTime()
+	w.loaded.Store(true)
+	w.standBy()
+	w.ready = monotonic()
 	return w.open()
+}
+
+// standBy waits until the worker that this one is to replace has served what it may.
+func (w *worker) standBy() {
+	if !w.config.Standby {
+		return
+	}
+	w.control.send(daemon.Message{Verb: daemon.Standby})
+	<-w.called
 }
 
 // open makes the process take requests.

@@ -41,7 +41,10 @@ func prepareProcess() {
 	C.gwd_prepare()
 }
 
-// startThreads begins to take requests. The returned file yields a byte for each retirement: its reason.
+// milestones is how often in its life a worker that may serve so many requests only considers how long it still has.
+const milestones = 16
+
+// startThreads begins to take requests. The returned file yields a byte for the retirement, its reason, and 0 at each milestone.
 func startThreads(config *daemon.Worker, slot *daemon.WorkerSlot, listener, control int) (*os.File, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -61,6 +64,7 @@ func startThreads(config *daemon.Worker, slot *daemon.WorkerSlot, listener, cont
 		socket_timeout_ms: C.int(min(o.SocketTimeout, 24*time.Hour).Milliseconds()),
 		queue_timeout_us:  C.int64_t(o.QueueTimeout.Microseconds()),
 		maximum_requests:  C.uint64_t(o.MaximumRequests),
+		milestone:         C.uint64_t((o.MaximumRequests + milestones - 1) / milestones),
 	}
 	C.set_serve(&c, pyembed.ServeFunction())
 	var why *C.char

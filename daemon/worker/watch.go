@@ -23,21 +23,33 @@ type watch struct {
 	probing    atomic.Int64 // since when the GIL is waited for, monotonic; 0: it is not
 	passed     chan finding // limits that call for a retirement
 	retirement chan daemon.ExitReason
+	milestone  chan struct{}
 }
 
 // begin starts the monitors but for probe, which needs Python.
 func (m *watch) begin(w *worker) {
 	m.passed = make(chan finding, 1)
 	m.retirement = make(chan daemon.ExitReason, 1)
+	m.milestone = make(chan struct{}, 1)
 	go m.run(w)
 }
 
-// listen carries what C says about its retirement.
-func (m *watch) listen(retirement *os.File) {
+// listen carries what C says about milestones and its retirement.
+func (m *watch) listen(events *os.File) {
 	go func() {
 		var reason [1]byte
-		if _, err := retirement.Read(reason[:]); err == nil {
-			m.retirement <- daemon.ExitReason(reason[0])
+		for {
+			if _, err := events.Read(reason[:]); err != nil {
+				return
+			}
+			if daemon.ExitReason(reason[0]) != daemon.ExitNone {
+				m.retirement <- daemon.ExitReason(reason[0])
+				return
+			}
+			select {
+			case m.milestone <- struct{}{}:
+			default:
+			}
 		}
 	}()
 }
@@ -81,8 +93,8 @@ func (w *worker) facts() facts {
 		serving: phase == serving,
 		probing: time.Duration(w.watch.probing.Load()),
 	}
-	if phase == starting {
-		f.starting = w.began
+	if phase == starting && !w.loaded.Load() {
+		f.starting = w.born
 	}
 	if what, since := pyembed.LongestLoad(); what != "" {
 		f.loading = &running{what: what, since: f.now - time.Since(since)}
@@ -111,21 +123,27 @@ func (w *worker) endDeadlock(f finding) {
 func (w *worker) guardStart() {
 	go func() {
 		why := ""
-		select {
-		case <-w.opened:
-			return
-		case m := <-w.control.messages:
-			if w.life.phase() != starting { // both came at once
-				w.control.messages <- m
+		for why == "" {
+			select {
+			case <-w.opened:
 				return
+			case m := <-w.control.messages:
+				if w.life.phase() != starting { // both came at once
+					w.control.messages <- m
+					return
+				}
+				if m.Verb == daemon.Serve {
+					close(w.called)
+					continue
+				}
+				why = "told to " + m.Verb.String()
+			case s := <-w.signals:
+				if w.life.phase() != starting {
+					w.signals <- s
+					return
+				}
+				why = "got " + s.String()
 			}
-			why = "told to " + m.Verb.String()
-		case s := <-w.signals:
-			if w.life.phase() != starting {
-				w.signals <- s
-				return
-			}
-			why = "got " + s.String()
 		}
 		w.log.Logf(daemon.Info, "%s while starting: this process of group '%s' ends", why, w.config.Group.Name)
 		exitNow(0)

@@ -16,7 +16,7 @@ typedef struct gwd_config {
     gowsgi_outcome (*serve)(gowsgi_request *request); /* gowsgi_request_serve() */
     gowsgi_worker_slot *slot;     /* its place in the scoreboard, or in memory of its own */
     int listen_fd;                /* the listening socket */
-    int event_fd;                 /* the write end of a pipe: a byte of gowsgi_exit_reason when C decides to retire */
+    int event_fd;                 /* the write end of a pipe: a byte of gowsgi_exit_reason when C decides to retire, 0 at a milestone */
     int control_fd;               /* not used here, but closed in children that applications fork; -1: none */
     uid_t peer_uid;               /* who may connect, besides root */
     int threads;
@@ -25,6 +25,7 @@ typedef struct gwd_config {
     int socket_timeout_ms;        /* of each read and write */
     int64_t queue_timeout_us;
     uint64_t maximum_requests;
+    uint64_t milestone;           /* every so many requests are one; 0: none is */
 } gwd_config;
 
 /* Whether requests are taken. Only ever raised. */
