@@ -8,6 +8,7 @@
 #include "http_core.h"
 #include "http_main.h"
 #include "http_protocol.h"
+#include "util_filter.h"
 
 #include "gw_alias.h"
 #include "gw_config.h"
@@ -18,6 +19,7 @@
 #include "gw_loader.h"
 #include "gw_log.h"
 #include "gw_names.h"
+#include "gw_override.h"
 #include "gw_value.h"
 
 /* What a request runs as. The strings live as long as the handler's call. */
@@ -206,6 +208,8 @@ static int conclude(gw_host *host, gowsgi_outcome outcome, int status)
 {
     conn_rec *c = host->r->connection;
 
+    if (outcome == GOWSGI_DONE && host->overridden)
+        return gw_override_conclude(host);
     if (outcome == GOWSGI_DONE || host->replaced)
         return OK;
     if (host->refused)
@@ -222,6 +226,17 @@ static int conclude(gw_host *host, gowsgi_outcome outcome, int status)
         return failure_status(host, outcome == GOWSGI_GONE ? HTTP_BAD_REQUEST : status);
     }
     return OK;
+}
+
+/* The method that the application sees. The headers of a HEAD response are to be those of GET, which a filter over the content
+ * changes only when it has that content. */
+static const char *method_of(const request_rec *r)
+{
+    long map = r->header_only ? gw_dir_num(r, GW_MAP_HEAD_TO_GET) : GW_MAP_HEAD_OFF;
+
+    if (map == GW_MAP_HEAD_ON || (map == GW_MAP_HEAD_AUTO && r->output_filters->frec->ftype < AP_FTYPE_PROTOCOL))
+        return "GET";
+    return r->method;
 }
 
 static gowsgi_span span_of(const char *text)
@@ -248,6 +263,7 @@ static int serve(request_rec *r, const gw_alias *alias, const gw_identity *id, g
 {
     char buffer[GW_ENVIRON_BUFFER];
     const gw_environ_facts facts = {
+        .method = method_of(r),
         .script_name = id->script_name,
         .path_info = id->path_info,
         .process_group = id->process_group,

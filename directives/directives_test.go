@@ -25,6 +25,8 @@ var documented = map[string]struct{ contexts, override, def string }{
 	"WSGICallableObject":     {"mvdh", "FileInfo", "application"},
 	"WSGIPassAuthorization":  {"mvdh", "FileInfo", "Off"},
 	"WSGIChunkedRequest":     {"mvdh", "FileInfo", "Off"},
+	"WSGIMapHEADToGET":       {"mvdh", "FileInfo", "Auto"},
+	"WSGIErrorOverride":      {"mvdh", "FileInfo", "Off"},
 	"WSGIAuthUserScript":     {"dh", "AuthConfig", ""},
 	"WSGIAuthGroupScript":    {"dh", "AuthConfig", ""},
 	"WSGIAccessScript":       {"dh", "AuthConfig", ""},

@@ -52,6 +52,7 @@ typedef enum gw_where {
 
 /* Indexes of keywords, in the order of their rows. */
 enum { GW_RELOAD_MODULE = 0, GW_RELOAD_INTERPRETER = 1, GW_RELOAD_PROCESS = 2 };
+enum { GW_MAP_HEAD_OFF = 0, GW_MAP_HEAD_ON = 1, GW_MAP_HEAD_AUTO = 2 };
 enum {
     GW_MUTEX_DEFAULT = 0, GW_MUTEX_FLOCK = 1, GW_MUTEX_FCNTL = 2, GW_MUTEX_SYSVSEM = 3, GW_MUTEX_POSIXSEM = 4,
     GW_MUTEX_PTHREAD = 5

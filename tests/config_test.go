@@ -59,6 +59,8 @@ var anywhere = []struct {
 	{`WSGICallableObject %{ENV:NAME}`, append(serverContexts, directoryContexts...)},
 	{`WSGIPassAuthorization On`, append(serverContexts, directoryContexts...)},
 	{`WSGIChunkedRequest On`, append(serverContexts, directoryContexts...)},
+	{`WSGIMapHEADToGET Off`, append(serverContexts, directoryContexts...)},
+	{`WSGIErrorOverride On`, append(serverContexts, directoryContexts...)},
 	{`WSGIScriptReloading Off`, append(serverContexts, directoryContexts...)},
 	{`WSGIReloadMechanism Interpreter`, append(serverContexts, directoryContexts...)},
 	{`WSGIAuthUserScript /x/auth.py application-group=%{SERVER}`, directoryContexts},
@@ -227,7 +229,8 @@ func TestConfigDaemonNamesAreUnique(t *testing.T) {
 // In a .htaccess file a directive needs its override, and a wrong value is a 500 for that folder with a line in the log.
 func TestConfigHtaccess(t *testing.T) {
 	overrides := map[string][]string{
-		"FileInfo":   {"WSGICallableObject a", "WSGIPassAuthorization On", "WSGIChunkedRequest On", "WSGIScriptReloading Off", "WSGIReloadMechanism Process"},
+		"FileInfo": {"WSGICallableObject a", "WSGIPassAuthorization On", "WSGIChunkedRequest On", "WSGIScriptReloading Off",
+			"WSGIReloadMechanism Process", "WSGIMapHEADToGET On", "WSGIErrorOverride On"},
 		"AuthConfig": {"WSGIAuthUserScript /x", "WSGIAuthGroupScript /x", "WSGIAccessScript " + harness.App(t, "auth/script.py")},
 		"":           {"WSGIApplicationGroup a", "WSGIProcessGroup a", "WSGIRestrictProcess a", "WSGIScriptAlias / /x", "WSGIPythonOptimize 1"},
 	}

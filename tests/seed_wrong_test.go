@@ -36,6 +36,8 @@ var wrongArguments = map[string][]string{
 	"WSGIRestrictEmbedded":   onOrOff,
 	"WSGIPassAuthorization":  onOrOff,
 	"WSGIChunkedRequest":     onOrOff,
+	"WSGIErrorOverride":      onOrOff,
+	"WSGIMapHEADToGET":       {"Yes", "1", "On Off"},
 	"WSGIScriptReloading":    onOrOff,
 	"WSGICaseSensitivity":    onOrOff,
 	"WSGILazyInitialization": onOrOff,
