@@ -75,6 +75,10 @@ static void put_server(FILE *to, server_rec *s)
     put_if(to, "python_home", gw_global_str(s, GW_PYTHON_HOME));
     put_if(to, "python_executable", gw_global_str(s, GW_PYTHON_EXECUTABLE));
     put_number(to, "python_optimize", gw_global_num(s, GW_PYTHON_OPTIMIZE));
+    put_number(to, "dont_write_bytecode", gw_global_num(s, GW_DONT_WRITE_BYTECODE));
+    put_if(to, "python_hash_seed", gw_global_str(s, GW_PYTHON_HASH_SEED));
+    put_if(to, "python_warnings", gw_global_str(s, GW_PYTHON_WARNINGS));
+    put_number(to, "switch_interval", gw_global_num(s, GW_SWITCH_INTERVAL));
     put_number(to, "restrict_stdin", gw_global_num(s, GW_RESTRICT_STDIN));
     put_number(to, "restrict_stdout", gw_global_num(s, GW_RESTRICT_STDOUT));
     put_number(to, "restrict_signal", gw_global_num(s, GW_RESTRICT_SIGNAL));
@@ -89,7 +93,7 @@ static void put_server(FILE *to, server_rec *s)
     put_if(to, "error_log_main", s->error_fname);
 }
 
-/* One option, as it would be written in a configuration. */
+/* One option, as it would be written in a configuration; seconds with decimals as microseconds. */
 static void put_option(FILE *to, const gw_row *row, const gw_value *value)
 {
     char name[64], text[64];
@@ -111,6 +115,7 @@ static void put_option(FILE *to, const gw_row *row, const gw_value *value)
         break;
     case GW_KIND_FLAG:
     case GW_KIND_NUMBER:
+    case GW_KIND_SECONDS:
     case GW_KIND_NUMBER_OR_0:
         put_number(to, name, value->num);
         break;

@@ -24,8 +24,9 @@ type Options struct {
 	PythonHome          string // or WSGIPythonHome
 	PythonPath          string
 	PythonEggs          string
-	StackSize           int // 0: the system's
-	MaximumRequests     int // 0: never
+	SwitchInterval      time.Duration // or WSGISwitchInterval; 0: Python's
+	StackSize           int           // 0: the system's
+	MaximumRequests     int           // 0: never
 
 	// 0: no limit.
 	InactivityTimeout time.Duration
@@ -59,6 +60,7 @@ var optionSetters = map[string]func(*decoder, *Options, Pair){
 	"python-home":          func(_ *decoder, o *Options, p Pair) { o.PythonHome = p.Value },
 	"python-path":          func(_ *decoder, o *Options, p Pair) { o.PythonPath = p.Value },
 	"python-eggs":          func(_ *decoder, o *Options, p Pair) { o.PythonEggs = p.Value },
+	"switch-interval":      func(d *decoder, o *Options, p Pair) { o.SwitchInterval = d.microseconds(p) },
 	"stack-size":           func(d *decoder, o *Options, p Pair) { o.StackSize = d.number(p, 10) },
 	"maximum-requests":     func(d *decoder, o *Options, p Pair) { o.MaximumRequests = d.number(p, 10) },
 	"inactivity-timeout":   func(d *decoder, o *Options, p Pair) { o.InactivityTimeout = d.seconds(p) },

@@ -30,6 +30,9 @@ const (
 	Flag       Kind = C.GW_KIND_FLAG
 	Number     Kind = C.GW_KIND_NUMBER
 	NumberOr0  Kind = C.GW_KIND_NUMBER_OR_0
+	Seconds    Kind = C.GW_KIND_SECONDS
+	Seed       Kind = C.GW_KIND_SEED
+	Warnings   Kind = C.GW_KIND_WARNINGS
 	Octal      Kind = C.GW_KIND_OCTAL
 	Keyword    Kind = C.GW_KIND_KEYWORD
 	Mutex      Kind = C.GW_KIND_MUTEX

@@ -34,6 +34,10 @@ var documented = map[string]struct{ contexts, override, def string }{
 	"WSGIReloadMechanism":    {"mvdh", "FileInfo", "Process"},
 	"WSGICaseSensitivity":    {"m", "", "On"},
 	"WSGIPythonOptimize":     {"m", "", "0"},
+	"WSGIDontWriteBytecode":  {"m", "", "Off"},
+	"WSGIPythonHashSeed":     {"m", "", ""},
+	"WSGIPythonWarnings":     {"m", "", ""},
+	"WSGISwitchInterval":     {"m", "", ""},
 	"WSGIPythonExecutable":   {"m", "", ""},
 	"WSGIPythonHome":         {"m", "", ""},
 	"WSGIPythonPath":         {"m", "", ""},
@@ -53,7 +57,7 @@ var documentedOptions = map[string]string{
 
 	"request-timeout": "0", "queue-timeout": "0", "connect-timeout": "15", "socket-timeout": "0", "startup-timeout": "0",
 	"graceful-timeout": "15", "listen-backlog": "100", "python-home": "", "lang": "", "locale": "",
-	"supplementary-groups": "", "env": "", "env-file": "",
+	"supplementary-groups": "", "switch-interval": "", "env": "", "env-file": "",
 }
 
 func TestDirectives(t *testing.T) {
@@ -96,7 +100,7 @@ func TestRowsAreComplete(t *testing.T) {
 		assert.True(t, strings.HasSuffix(row.Help, "."), "%s: help is sentences", row.Name)
 		assert.False(t, strings.Contains(row.Help, "  "), "%s: two spaces in its help", row.Name)
 		switch row.Kind {
-		case Number, NumberOr0, Octal, Paths:
+		case Number, NumberOr0, Seconds, Seed, Octal, Paths:
 			assert.Greater(t, row.Max, row.Min, row.Name)
 		case Keyword, Mutex:
 			require.NotEmpty(t, row.Keywords, row.Name)

@@ -20,6 +20,9 @@ typedef enum gw_kind {
     GW_KIND_FLAG,        /* On or Off (num: 1, 0) */
     GW_KIND_NUMBER,      /* a whole number from min to max (num) */
     GW_KIND_NUMBER_OR_0, /* 0, or a whole number from min to max (num) */
+    GW_KIND_SECONDS,     /* seconds, with up to six decimals; min to max, and kept, in microseconds (num) */
+    GW_KIND_SEED,        /* "random" or a whole number from min to max (str: as written) */
+    GW_KIND_WARNINGS,    /* a filter as of python -W, repeatable (str: all, each on a line) */
     GW_KIND_OCTAL,       /* an octal number from min to max (num) */
     GW_KIND_KEYWORD,     /* one of the keywords, in any case (num: its index) */
     GW_KIND_MUTEX,       /* a keyword that names a method of locking which APR has here (num: its index) */

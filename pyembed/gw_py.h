@@ -175,6 +175,7 @@ typedef struct gwp_settings {
     int restrict_stdin, restrict_stdout, restrict_signal;
     int threads, processes, multithread, multiprocess, run_once;
     int apache_version[3];
+    double switch_interval;       /* seconds; 0: Python's */
     void (*log)(int level, gowsgi_span line);
 } gwp_settings;
 
@@ -294,7 +295,9 @@ extern uint64_t gwp_requests_served, gwp_go_entries;
 
 typedef struct gwp_python_config {
     const char *home, *executable; /* or NULL */
-    int optimize;
+    int optimize, dont_write_bytecode;
+    const char *hash_seed;         /* "random" or digits, or NULL */
+    const char *warnings;          /* filters as of python -W, each on a line, or NULL */
 } gwp_python_config;
 
 /* The Python this was compiled for, "3.11". Any thread, also before Python starts. */
