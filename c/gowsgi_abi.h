@@ -98,7 +98,8 @@ enum {
     GOWSGI_REQ_RELOAD = 1,              /* WSGIScriptReloading On */
     GOWSGI_REQ_RELOAD_INTERPRETER = 2,  /* WSGIReloadMechanism Interpreter */
     GOWSGI_REQ_HEAD = 4,                /* the method is HEAD: no body will reach the client */
-    GOWSGI_REQ_RELOAD_PROCESS = 8       /* WSGIReloadMechanism Process, in a daemon process */
+    GOWSGI_REQ_RELOAD_PROCESS = 8,      /* WSGIReloadMechanism Process, in a daemon process */
+    GOWSGI_REQ_IGNORE_ACTIVITY = 16     /* WSGIIgnoreActivity: no activity to inactivity-timeout */
 };
 
 /* One request, filled by the host, living for the one call of gowsgi_request_serve(). */
@@ -182,6 +183,7 @@ typedef struct gowsgi_process_config {
     int dont_write_bytecode;     /* WSGIDontWriteBytecode: 0 or 1 */
     const char *python_hash_seed; /* WSGIPythonHashSeed: "random" or digits */
     const char *python_warnings; /* WSGIPythonWarnings: each on a line */
+    int keep_interpreters;       /* WSGIDestroyInterpreter Off: 1 */
     int64_t switch_interval_us;  /* WSGISwitchInterval in microseconds; 0: not configured */
     int restrict_stdin, restrict_stdout, restrict_signal;  /* 0 or 1 */
     int case_sensitive;          /* WSGICaseSensitivity: 0 or 1 */

@@ -78,6 +78,7 @@ static void put_server(FILE *to, server_rec *s)
     put_number(to, "dont_write_bytecode", gw_global_num(s, GW_DONT_WRITE_BYTECODE));
     put_if(to, "python_hash_seed", gw_global_str(s, GW_PYTHON_HASH_SEED));
     put_if(to, "python_warnings", gw_global_str(s, GW_PYTHON_WARNINGS));
+    put_number(to, "keep_interpreters", !gw_global_num(s, GW_DESTROY_INTERPRETER));
     put_number(to, "switch_interval", gw_global_num(s, GW_SWITCH_INTERVAL));
     put_number(to, "restrict_stdin", gw_global_num(s, GW_RESTRICT_STDIN));
     put_number(to, "restrict_stdout", gw_global_num(s, GW_RESTRICT_STDOUT));

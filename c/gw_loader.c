@@ -283,6 +283,7 @@ static void fill_config(gowsgi_process_config *config, apr_pool_t *p, server_rec
         .dont_write_bytecode = (int)gw_global_num(s, GW_DONT_WRITE_BYTECODE),
         .python_hash_seed = gw_global_str(s, GW_PYTHON_HASH_SEED),
         .python_warnings = gw_global_str(s, GW_PYTHON_WARNINGS),
+        .keep_interpreters = !gw_global_num(s, GW_DESTROY_INTERPRETER),
         .switch_interval_us = gw_global_num(s, GW_SWITCH_INTERVAL),
         .restrict_stdin = (int)gw_global_num(s, GW_RESTRICT_STDIN),
         .restrict_stdout = (int)gw_global_num(s, GW_RESTRICT_STDOUT),

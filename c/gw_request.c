@@ -254,6 +254,8 @@ static unsigned flags_of(const request_rec *r, int daemon)
         flags |= GOWSGI_REQ_RELOAD_INTERPRETER;
     else if (daemon && gw_dir_num(r, GW_RELOAD_MECHANISM) == GW_RELOAD_PROCESS)
         flags |= GOWSGI_REQ_RELOAD_PROCESS;
+    if (daemon && gw_dir_num(r, GW_IGNORE_ACTIVITY))
+        flags |= GOWSGI_REQ_IGNORE_ACTIVITY;
     if (r->header_only)
         flags |= GOWSGI_REQ_HEAD;
     return flags;

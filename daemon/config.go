@@ -29,7 +29,8 @@ type Config struct {
 	PythonOptimize    int
 	DontWriteBytecode bool
 	PythonHashSeed    string
-	PythonWarnings    string        // each on a line
+	PythonWarnings    string // each on a line
+	KeepInterpreters  bool
 	SwitchInterval    time.Duration // 0: Python's
 	RestrictStdin     bool
 	RestrictStdout    bool
@@ -282,6 +283,7 @@ var globalSetters = map[string]func(*decoder, *Config, Pair){
 	"dont_write_bytecode": func(d *decoder, c *Config, p Pair) { c.DontWriteBytecode = d.bool(p) },
 	"python_hash_seed":    func(_ *decoder, c *Config, p Pair) { c.PythonHashSeed = p.Value },
 	"python_warnings":     func(_ *decoder, c *Config, p Pair) { c.PythonWarnings = p.Value },
+	"keep_interpreters":   func(d *decoder, c *Config, p Pair) { c.KeepInterpreters = d.bool(p) },
 	"switch_interval":     func(d *decoder, c *Config, p Pair) { c.SwitchInterval = d.microseconds(p) },
 	"restrict_stdin":      func(d *decoder, c *Config, p Pair) { c.RestrictStdin = d.bool(p) },
 	"restrict_stdout":     func(d *decoder, c *Config, p Pair) { c.RestrictStdout = d.bool(p) },

@@ -27,6 +27,8 @@ var documented = map[string]struct{ contexts, override, def string }{
 	"WSGIChunkedRequest":     {"mvdh", "FileInfo", "Off"},
 	"WSGIMapHEADToGET":       {"mvdh", "FileInfo", "Auto"},
 	"WSGIErrorOverride":      {"mvdh", "FileInfo", "Off"},
+	"WSGIIgnoreActivity":     {"mvdh", "FileInfo", "Off"},
+	"WSGIDestroyInterpreter": {"m", "", "On"},
 	"WSGIAuthUserScript":     {"dh", "AuthConfig", ""},
 	"WSGIAuthGroupScript":    {"dh", "AuthConfig", ""},
 	"WSGIAccessScript":       {"dh", "AuthConfig", ""},

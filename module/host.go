@@ -62,6 +62,7 @@ func decodeConfig(c C.const_process_config) pyembed.Config {
 		DontWriteBytecode: c.dont_write_bytecode != 0,
 		PythonHashSeed:    C.GoString(c.python_hash_seed),
 		PythonWarnings:    C.GoString(c.python_warnings),
+		KeepInterpreters:  c.keep_interpreters != 0,
 		SwitchInterval:    time.Duration(c.switch_interval_us) * time.Microsecond,
 		RestrictStdin:     c.restrict_stdin != 0,
 		RestrictStdout:    c.restrict_stdout != 0,

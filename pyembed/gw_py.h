@@ -64,8 +64,8 @@ void gwp_interp_announce(gwp_interp *interp);
 int gwp_stacks_dump(int fd, int has_gil);
 
 /* Ends a sub-interpreter that has no users: joins its threads, runs its exit functions. Without the GIL. Returns 0 when it is
- * gone, 1 when threads of the application still run in it: it then stays as it is, unused. */
-int gwp_interp_end(gwp_interp *interp);
+ * gone, 1 when threads of the application still run in it, or when it is to be kept: it then stays as it is, unused. */
+int gwp_interp_end(gwp_interp *interp, int keep);
 
 /* Runs the exit functions of the main interpreter: non-daemon threads are joined, atexit functions run. */
 void gwp_main_exit_functions(void);

@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -46,6 +47,7 @@ type Config struct {
 	PythonHashSeed    string        // WSGIPythonHashSeed: random, or a number
 	PythonWarnings    string        // WSGIPythonWarnings, each on a line
 	SwitchInterval    time.Duration // 0: Python's
+	KeepInterpreters  bool          // WSGIDestroyInterpreter Off: at the end of the process, exit functions are all that runs
 	RestrictStdin     bool
 	RestrictStdout    bool
 	RestrictSignal    bool
@@ -71,6 +73,7 @@ var process struct {
 	mu     sync.Mutex              // guards groups
 	groups map[string]*interpreter // by application group
 	ending sync.WaitGroup          // interpreters that are being ended
+	last   atomic.Bool             // the process ends
 }
 
 // Start initialises Python on the calling thread, which becomes its main thread, and loads config.Imports. It is called once. After
@@ -131,6 +134,7 @@ func Stop() {
 
 // EndInterpreters is Stop without a limit.
 func EndInterpreters() {
+	process.last.Store(true)
 	for _, in := range subInterpreters() {
 		in.retire()
 	}

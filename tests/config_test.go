@@ -61,6 +61,7 @@ var anywhere = []struct {
 	{`WSGIChunkedRequest On`, append(serverContexts, directoryContexts...)},
 	{`WSGIMapHEADToGET Off`, append(serverContexts, directoryContexts...)},
 	{`WSGIErrorOverride On`, append(serverContexts, directoryContexts...)},
+	{`WSGIIgnoreActivity On`, append(serverContexts, directoryContexts...)},
 	{`WSGIScriptReloading Off`, append(serverContexts, directoryContexts...)},
 	{`WSGIReloadMechanism Interpreter`, append(serverContexts, directoryContexts...)},
 	{`WSGIAuthUserScript /x/auth.py application-group=%{SERVER}`, directoryContexts},
@@ -76,6 +77,7 @@ var anywhere = []struct {
 	{`WSGIPythonHashSeed random`, []string{mainServer}},
 	{`WSGIPythonWarnings error::UserWarning`, []string{mainServer}},
 	{`WSGISwitchInterval 0.001`, []string{mainServer}},
+	{`WSGIDestroyInterpreter Off`, []string{mainServer}},
 	{`WSGILazyInitialization On`, []string{mainServer}},
 	{`WSGIRestrictEmbedded On`, []string{mainServer}},
 	{`WSGIRestrictStdin Off`, []string{mainServer}},
@@ -141,7 +143,7 @@ func TestConfigRefuses(t *testing.T) {
 		`WSGIScriptAlias /a /x process-group=`:                  `WSGIScriptAlias /a: process-group=: empty`,
 		`WSGIScriptAlias /a /x callable-object=a.b`:             `WSGIScriptAlias /a: callable-object=a.b: a dotted path`,
 		`WSGIScriptAlias /a /x pass-authorization=yes`:          `WSGIScriptAlias /a: pass-authorization=yes: neither On nor Off`,
-		`WSGIScriptAlias /a /x application-group=%{HOST}`:       `WSGIScriptAlias /a: application-group=%{HOST}: not a variable that is known here`,
+		`WSGIScriptAlias /a /x application-group=%{HOST}`:       `WSGIScriptAlias /a: application-group=%{HOST}: not a variable here: a client would choose the name by its Host header; %{SERVER} is`,
 		`WSGIScriptAlias /a /x process-group=a process-group=a`: `WSGIScriptAlias /a: process-group=a: given twice`,
 		`WSGIScriptAliasMatch ^/([^/+ /x`:                       `WSGIScriptAliasMatch: ^/([^/+: not a regular expression`,
 		`WSGIScriptAliasMatch ^/([^/]+) /x/$2`:                  `WSGIScriptAliasMatch ^/([^/]+): /x/$2: there is no group $2 in the regular expression`,
@@ -172,6 +174,8 @@ func TestConfigRefuses(t *testing.T) {
 		`WSGICallableObject %{GLOBAL}`:        `WSGICallableObject %{GLOBAL}: not a variable that is known here; these are: %{ENV:variable}`,
 		`WSGIApplicationGroup %{FOO}`:         `WSGIApplicationGroup %{FOO}: not a variable that is known here`,
 		`WSGIApplicationGroup %{ENV:}`:        `WSGIApplicationGroup %{ENV:}: a variable's name is missing after %{ENV:`,
+		`WSGIApplicationGroup %{HOST}`:        `WSGIApplicationGroup %{HOST}: not a variable here: a client would choose the name`,
+		`WSGIProcessGroup %{HOST}`:            `WSGIProcessGroup %{HOST}: not a variable here`,
 		`WSGIApplicationGroup a%{SERVER}`:     `WSGIApplicationGroup a%{SERVER}: %{...} can only be the whole value`,
 		`WSGIProcessGroup %{SERVER`:           `WSGIProcessGroup %{SERVER: %{...} can only be the whole value`,
 		`WSGIRestrictProcess`:                 `WSGIRestrictProcess: the names of process groups are missing`,
@@ -242,7 +246,8 @@ func TestConfigDaemonNamesAreUnique(t *testing.T) {
 func TestConfigHtaccess(t *testing.T) {
 	overrides := map[string][]string{
 		"FileInfo": {"WSGICallableObject a", "WSGIPassAuthorization On", "WSGIChunkedRequest On", "WSGIScriptReloading Off",
-			"WSGIReloadMechanism Process", "WSGIMapHEADToGET On", "WSGIErrorOverride On"},
+			"WSGIReloadMechanism Process", "WSGIMapHEADToGET On", "WSGIErrorOverride On",
+			"WSGIIgnoreActivity On"},
 		"AuthConfig": {"WSGIAuthUserScript /x", "WSGIAuthGroupScript /x", "WSGIAccessScript " + harness.App(t, "auth/script.py")},
 		"":           {"WSGIApplicationGroup a", "WSGIProcessGroup a", "WSGIRestrictProcess a", "WSGIScriptAlias / /x", "WSGIPythonOptimize 1"},
 	}

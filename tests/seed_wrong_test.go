@@ -42,6 +42,8 @@ var wrongArguments = map[string][]string{
 	"WSGIChunkedRequest":     onOrOff,
 	"WSGIErrorOverride":      onOrOff,
 	"WSGIMapHEADToGET":       {"Yes", "1", "On Off"},
+	"WSGIIgnoreActivity":     onOrOff,
+	"WSGIDestroyInterpreter": onOrOff,
 	"WSGIScriptReloading":    onOrOff,
 	"WSGICaseSensitivity":    onOrOff,
 	"WSGILazyInitialization": onOrOff,

@@ -147,6 +147,7 @@ func (w *worker) pythonConfig() pyembed.Config {
 		DontWriteBytecode: c.DontWriteBytecode,
 		PythonHashSeed:    c.PythonHashSeed,
 		PythonWarnings:    c.PythonWarnings,
+		KeepInterpreters:  c.KeepInterpreters,
 		SwitchInterval:    g.Options.SwitchInterval,
 		RestrictStdin:     c.RestrictStdin,
 		RestrictStdout:    c.RestrictStdout,
