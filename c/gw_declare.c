@@ -243,6 +243,8 @@ const char *gw_declare_daemon(cmd_parms *cmd, const char *args)
         fault = set_daemon_option(cmd, &daemon, &word);
         if (fault)
             return complain(cmd, daemon.name, word.text, fault);
+        if (daemon.options[GW_OPT_SCRIPT_USER].set && daemon.options[GW_OPT_SCRIPT_GROUP].set)
+            return complain(cmd, daemon.name, word.text, "only one of script-user= and script-group= can be given");
     }
     APR_ARRAY_PUSH(conf->daemons, gw_daemon) = daemon;
     return NULL;

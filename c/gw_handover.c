@@ -94,7 +94,7 @@ static void put_server(FILE *to, server_rec *s)
     put_if(to, "error_log_main", s->error_fname);
 }
 
-/* One option, as it would be written in a configuration; seconds with decimals as microseconds. */
+/* One option, as it would be written in a configuration; seconds with decimals as microseconds, owners as uids. */
 static void put_option(FILE *to, const gw_row *row, const gw_value *value)
 {
     char name[64], text[64];
@@ -115,6 +115,7 @@ static void put_option(FILE *to, const gw_row *row, const gw_value *value)
         put(to, name, value->str ? value->str : text);
         break;
     case GW_KIND_FLAG:
+    case GW_KIND_OWNER:
     case GW_KIND_NUMBER:
     case GW_KIND_SECONDS:
     case GW_KIND_NUMBER_OR_0:

@@ -20,6 +20,7 @@
 #include "gw_log.h"
 #include "gw_names.h"
 #include "gw_override.h"
+#include "gw_owner.h"
 #include "gw_value.h"
 
 /* What a request runs as. The strings live as long as the handler's call. */
@@ -155,7 +156,7 @@ static int route_daemon(request_rec *r, const char *group, gw_group **out)
     *out = gw_group_find(group);
     daemon = *out ? (*out)->daemon : NULL;
     if (daemon && gw_group_serves(daemon, r->server))
-        return OK;
+        return gw_owner_check(r, daemon);
     if (!daemon)
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0210: %s is to run in the process group %s, but no WSGIDaemonProcess "
                       "declares it; the request is answered with 500", r->filename, group);

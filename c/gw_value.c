@@ -44,9 +44,15 @@ static int read_digits(const char *word, int base, long *out)
 static const char *read_number(apr_pool_t *p, const gw_row *row, const char *word, gw_value *out)
 {
     long num;
-    int zero = row->kind == GW_KIND_NUMBER_OR_0;
+    int zero = row->kind == GW_KIND_NUMBER_OR_0, negative = row->min < 0 && word[0] == '-';
 
-    if (!read_digits(word, 10, &num) || num > row->max || (num < row->min && !(zero && num == 0)))
+    if (negative)
+        word++;
+    if (!read_digits(word, 10, &num))
+        num = LONG_MIN; /* below any row's */
+    else if (negative)
+        num = -num;
+    if (num == LONG_MIN || num > row->max || (num < row->min && !(zero && num == 0)))
         return apr_psprintf(p, "not %sa whole number from %ld to %ld", zero ? "0 or " : "", row->min, row->max);
     out->num = num;
     return NULL;
@@ -233,7 +239,7 @@ static int read_id(const char *word, long *out)
     return word[0] == '#' && read_digits(word + 1, 10, out) && *out < (long)UINT32_MAX;
 }
 
-static const char *read_user(apr_pool_t *p, const char *word, gw_value *out)
+static const char *find_user(apr_pool_t *p, const char *word, gw_value *out)
 {
     struct passwd *entry;
     long uid;
@@ -248,11 +254,23 @@ static const char *read_user(apr_pool_t *p, const char *word, gw_value *out)
             return "no such user";
         uid = (long)entry->pw_uid;
     }
-    if (uid == 0)
-        return "root, and applications are not run as root";
     out->num = uid;
     out->str = entry ? apr_pstrdup(p, entry->pw_name) : NULL;
     return NULL;
+}
+
+static const char *read_user(apr_pool_t *p, const char *word, gw_value *out)
+{
+    const char *fault = find_user(p, word, out);
+
+    return !fault && out->num == 0 ? "root, and applications are not run as root" : fault;
+}
+
+static const char *read_owner(apr_pool_t *p, const char *word, gw_value *out)
+{
+    const char *fault = find_user(p, word, out);
+
+    return fault ? fault : read_text(p, word, out);
 }
 
 static const char *read_gid(const char *word, long *gid)
@@ -382,6 +400,7 @@ static const char *read_by_kind(apr_pool_t *p, const gw_row *row, const char *wo
     case GW_KIND_PATHS: return read_paths(p, row, word, out);
     case GW_KIND_PREFIX: return read_prefix(p, word, out);
     case GW_KIND_USER: return read_user(p, word, out);
+    case GW_KIND_OWNER: return read_owner(p, word, out);
     case GW_KIND_UNIX_GROUP: {
         const char *fault = read_gid(word, &out->num);
         return fault ? fault : read_text(p, word, out);

@@ -54,6 +54,29 @@ func TestDefaultsAreTheTables(t *testing.T) {
 	assert.Len(t, optionSetters, len(directives.Options()))
 }
 
+// Only root can give a socket to another user.
+func TestSocketOwner(t *testing.T) {
+	c, o := &Config{ApacheUID: 33, IsRoot: true}, defaultOptions()
+	assert.Equal(t, 33, c.SocketOwner(&o))
+	o.SocketUID = 0
+	assert.Equal(t, 0, c.SocketOwner(&o))
+	c.IsRoot = false
+	assert.Equal(t, 33, c.SocketOwner(&o))
+}
+
+func TestFinishTimeout(t *testing.T) {
+	o := defaultOptions()
+	limit, option := o.FinishTimeout(ExitSignal)
+	assert.Equal(t, 15*time.Second, limit)
+	assert.Equal(t, "graceful-timeout", option)
+	o.EvictionTimeout = time.Second
+	limit, option = o.FinishTimeout(ExitSignal)
+	assert.Equal(t, time.Second, limit)
+	assert.Equal(t, "eviction-timeout", option)
+	limit, _ = o.FinishTimeout(ExitReload)
+	assert.Equal(t, 15*time.Second, limit)
+}
+
 func TestWorkerConfig(t *testing.T) {
 	c, err := DecodeConfig(both(append([]Pair{{"group", "second"}}, groupPairs[1:]...)...))
 	require.NoError(t, err)

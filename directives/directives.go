@@ -43,6 +43,7 @@ const (
 	Paths      Kind = C.GW_KIND_PATHS
 	Prefix     Kind = C.GW_KIND_PREFIX
 	User       Kind = C.GW_KIND_USER
+	Owner      Kind = C.GW_KIND_OWNER
 	UnixGroup  Kind = C.GW_KIND_UNIX_GROUP
 	UnixGroups Kind = C.GW_KIND_UNIX_GROUPS
 	Env        Kind = C.GW_KIND_ENV

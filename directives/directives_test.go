@@ -59,6 +59,8 @@ var documentedOptions = map[string]string{
 
 	"request-timeout": "0", "queue-timeout": "0", "connect-timeout": "15", "socket-timeout": "0", "startup-timeout": "0",
 	"graceful-timeout": "15", "listen-backlog": "100", "python-home": "", "lang": "", "locale": "",
+	"cpu-priority": "0", "memory-limit": "0", "virtual-memory-limit": "0", "cpu-time-limit": "0", "restart-interval": "0",
+	"eviction-timeout": "0", "script-user": "", "script-group": "", "socket-user": "",
 	"supplementary-groups": "", "switch-interval": "", "env": "", "env-file": "",
 }
 

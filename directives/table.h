@@ -18,7 +18,7 @@ typedef enum gw_option_id {
 /* How a value is written, and what is kept of it: (num), (str) and (ptr) are the members of gw_value. */
 typedef enum gw_kind {
     GW_KIND_FLAG,        /* On or Off (num: 1, 0) */
-    GW_KIND_NUMBER,      /* a whole number from min to max (num) */
+    GW_KIND_NUMBER,      /* a whole number from min to max, which may be less than 0 (num) */
     GW_KIND_NUMBER_OR_0, /* 0, or a whole number from min to max (num) */
     GW_KIND_SECONDS,     /* seconds, with up to six decimals; min to max, and kept, in microseconds (num) */
     GW_KIND_SEED,        /* "random" or a whole number from min to max (str: as written) */
@@ -33,6 +33,7 @@ typedef enum gw_kind {
     GW_KIND_PATHS,       /* min to max absolute paths, separated by ':' (str) */
     GW_KIND_PREFIX,      /* a path, relative ones starting at ServerRoot (str: absolute) */
     GW_KIND_USER,        /* a user, not root (num: uid; str: name, NULL when the uid has none) */
+    GW_KIND_OWNER,       /* a user, root too (num: uid; str: as written) */
     GW_KIND_UNIX_GROUP,  /* a group (num: gid; str: as written) */
     GW_KIND_UNIX_GROUPS, /* groups, separated by ',' (ptr: array of gid_t; str: as written) */
     GW_KIND_ENV,         /* NAME=value, repeatable (ptr: array of const char *, in order) */

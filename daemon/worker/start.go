@@ -98,6 +98,9 @@ func (w *worker) start() error {
 		unix.Umask(umask)
 	}
 	signal.Notify(w.signals, workerSignals...)
+	if err := setResources(&w.config.Group.Options); err != nil {
+		return err
+	}
 	// A C thread that calls Go needs a processor (a P); two more are for the monitors.
 	runtime.GOMAXPROCS(w.config.Group.Threads + 4)
 	w.control.listen()
