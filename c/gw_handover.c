@@ -155,7 +155,7 @@ static void put_group(FILE *to, const gw_group *group, server_rec *s, int log)
     put_number(to, "log_level", ap_get_server_module_loglevel(daemon->server, gw_log_index()));
     put_if(to, "server_name", daemon->server->server_hostname);
     for (int id = 0; id < GW_OPTION_COUNT; id++)
-        if (daemon->options[id].set)
+        if (daemon->options[id].set && !gw_options[id].idle)
             put_option(to, &gw_options[id], &daemon->options[id]);
     put_imports(to, group, s);
 }

@@ -29,6 +29,14 @@ const char *gw_value_flag(const char *word, long *out)
     return NULL;
 }
 
+/* The reason is in the row's help. */
+static const char *read_off(apr_pool_t *p, const gw_row *row, const char *word, gw_value *out)
+{
+    const char *fault = gw_value_flag(word, &out->num);
+
+    return !fault && out->num ? apr_psprintf(p, "only Off is possible%s", strchr(row->help, ':')) : fault;
+}
+
 /* Digits of the base and nothing else, up to LONG_MAX. */
 static int read_digits(const char *word, int base, long *out)
 {
@@ -385,6 +393,7 @@ static const char *read_by_kind(apr_pool_t *p, const gw_row *row, const char *wo
 {
     switch (row->kind) {
     case GW_KIND_FLAG: return gw_value_flag(word, &out->num);
+    case GW_KIND_OFF: return read_off(p, row, word, out);
     case GW_KIND_NUMBER:
     case GW_KIND_NUMBER_OR_0: return read_number(p, row, word, out);
     case GW_KIND_SECONDS: return read_seconds(p, row, word, out);

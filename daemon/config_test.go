@@ -48,10 +48,14 @@ func TestDefaultsAreTheTables(t *testing.T) {
 	assert.Equal(t, 300*time.Second, o.DeadlockTimeout)
 	assert.Equal(t, 100, o.ListenBacklog)
 	assert.Equal(t, -1, o.Umask)
+	handed := 0
 	for _, row := range directives.Options() {
-		assert.Contains(t, optionSetters, row.Name)
+		if !row.Idle {
+			assert.Contains(t, optionSetters, row.Name)
+			handed++
+		}
 	}
-	assert.Len(t, optionSetters, len(directives.Options()))
+	assert.Len(t, optionSetters, handed)
 }
 
 // Only root can give a socket to another user.

@@ -114,7 +114,7 @@ func defaultOptions() Options {
 	o := Options{Umask: -1, SocketUID: -1}
 	d := decoder{worker: &Worker{}}
 	for _, row := range directives.Options() {
-		if row.Unset == "" {
+		if row.Unset == "" && !row.Idle {
 			optionSetters[row.Name](&d, &o, Pair{row.Name, strconv.Itoa(row.Num)})
 		}
 	}

@@ -49,6 +49,12 @@ var documented = map[string]struct{ contexts, override, def string }{
 	"WSGIRestrictStdout":     {"m", "", "On"},
 	"WSGIRestrictSignal":     {"m", "", "On"},
 	"WSGIAcceptMutex":        {"m", "", "Default"},
+	"WSGISocketRotation":     {"m", "", "On"},
+	"WSGIEnableSendfile":     {"mvdh", "FileInfo", "Off"},
+	"WSGIPassApacheRequest":  {"mvd", "", "Off"},
+	"WSGIGroupAuthoritative": {"dh", "AuthConfig", "On"},
+	"WSGIVerboseDebugging":   {"m", "", "Off"},
+	"WSGIServerMetrics":      {"m", "", "Off"},
 	"WSGILazyInitialization": {"m", "", "On"},
 }
 
@@ -61,7 +67,8 @@ var documentedOptions = map[string]string{
 	"graceful-timeout": "15", "listen-backlog": "100", "python-home": "", "lang": "", "locale": "",
 	"cpu-priority": "0", "memory-limit": "0", "virtual-memory-limit": "0", "cpu-time-limit": "0", "restart-interval": "0",
 	"eviction-timeout": "0", "script-user": "", "script-group": "", "socket-user": "",
-	"supplementary-groups": "", "switch-interval": "", "env": "", "env-file": "",
+	"header-buffer-size": "0", "response-buffer-size": "0", "response-socket-timeout": "0", "response-flush-delay": "5",
+	"server-metrics": "Off", "supplementary-groups": "", "switch-interval": "", "env": "", "env-file": "",
 }
 
 func TestDirectives(t *testing.T) {
@@ -103,6 +110,7 @@ func TestRowsAreComplete(t *testing.T) {
 		assert.NotEmpty(t, row.Syntax, row.Name)
 		assert.True(t, strings.HasSuffix(row.Help, "."), "%s: help is sentences", row.Name)
 		assert.False(t, strings.Contains(row.Help, "  "), "%s: two spaces in its help", row.Name)
+		assert.Equal(t, row.Idle, strings.HasPrefix(row.Help, "Has no effect"), row.Name)
 		switch row.Kind {
 		case Number, NumberOr0, Seconds, Seed, Octal, Paths:
 			assert.Greater(t, row.Max, row.Min, row.Name)

@@ -18,6 +18,7 @@ typedef enum gw_option_id {
 /* How a value is written, and what is kept of it: (num), (str) and (ptr) are the members of gw_value. */
 typedef enum gw_kind {
     GW_KIND_FLAG,        /* On or Off (num: 1, 0) */
+    GW_KIND_OFF,         /* Off, the other word is refused (num: 0) */
     GW_KIND_NUMBER,      /* a whole number from min to max, which may be less than 0 (num) */
     GW_KIND_NUMBER_OR_0, /* 0, or a whole number from min to max (num) */
     GW_KIND_SECONDS,     /* seconds, with up to six decimals; min to max, and kept, in microseconds (num) */
@@ -71,6 +72,7 @@ typedef struct gw_row {
     const char *str;         /* the default, when it is text; else NULL */
     const char *unset;       /* in words: what holds when nothing is given. NULL: the row has a default */
     long min, max;           /* of numbers; of the count of paths */
+    int idle;                /* accepted and without effect; the help begins with "Has no effect" */
     const char *keywords;    /* separated by '|', or NULL */
     const char *syntax;      /* the arguments; of an option: what follows '=' */
     const char *help;        /* its meaning, for README.md and httpd -L */
