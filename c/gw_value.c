@@ -170,8 +170,9 @@ const char *gw_value_template(apr_pool_t *p, const char *word, int allowed)
         return "%{...} can only be the whole value";
     case GW_TEMPLATE_UNKNOWN:
     default:
-        if (strcmp(word, "%{HOST}") == 0)
-            return "not a variable here: a client would choose the name by its Host header; %{SERVER} is the name that the configuration has";
+        if (strcmp(word, "%{HOST}") == 0 && allowed & GW_TEMPLATE_SERVER)
+            return "not a variable here: a client would choose the name by its Host header; %{SERVER} is the name that the "
+                   "configuration has";
         return apr_pstrcat(p, "not a variable that is known here; these are: ",
                            allowed & GW_TEMPLATE_GLOBAL ? "%{GLOBAL} " : "",
                            allowed & GW_TEMPLATE_SERVER ? "%{SERVER} " : "",

@@ -24,8 +24,21 @@ func TestDaemonCPUTimeLimit(t *testing.T) {
 	pid := answeredBy(t, s, "/main/spend/time?0")
 	assert.Equal(t, pid, answeredBy(t, s, "/main/spend/time?3"))
 	awaitOther(t, s, pid)
-	s.WaitLog(`processors worked for 2s \(cpu-time-limit\): this process of group 'options' is replaced`)
+	s.WaitLog(`the time of processors is used up \(cpu-time-limit\): this process of group 'options' is replaced`)
 	s.WaitLog(fmt.Sprintf(`worker %d of process group 'options' exited with status 0, .* because of cpu-time-limit`, pid))
+}
+
+// A process that needs more than that to start is not ended before it has served.
+func TestDaemonCPUTimeLimitAtStart(t *testing.T) {
+	t.Parallel()
+	script := publicDir(t) + "/slow.py"
+	writeFile(t, script, "import time\nwhile time.process_time() < 2:\n    pass\n")
+	s := harness.Start(t, harness.Config{Conf: optionsConf("cpu-time-limit=1") +
+		"WSGIImportScript " + script + " process-group=options application-group=%{GLOBAL}"})
+	pid := answeredBy(t, s, "/main/gil")
+	s.WaitLog(fmt.Sprintf(`worker %d of process group 'options' is ready`, pid))
+	assert.Equal(t, pid, answeredBy(t, s, "/main/spend/time?3"))
+	awaitOther(t, s, pid)
 }
 
 // Every thread has it. Only root can go before others.

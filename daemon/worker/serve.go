@@ -45,7 +45,7 @@ func (w *worker) serve() {
 func (w *worker) signalled(s os.Signal) {
 	reason, why := daemon.ExitSignal, fmt.Sprintf("got %v", s)
 	if s == unix.SIGXCPU {
-		reason, why = daemon.ExitCPUTime, fmt.Sprintf("processors worked for %v (cpu-time-limit)", w.config.Group.Options.CPUTimeLimit)
+		reason, why = daemon.ExitCPUTime, "the time of processors is used up (cpu-time-limit)"
 	}
 	if retire(reason) {
 		w.log.Logf(daemon.Info, "%s: this process of group '%s' is replaced", why, w.config.Group.Name)

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mod-gowsgi/mod_gowsgi/daemon"
 	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
 )
@@ -109,21 +111,25 @@ func (w *worker) endDeadlock(f finding) {
 func (w *worker) guardStart() {
 	go func() {
 		why := ""
-		select {
-		case <-w.opened:
-			return
-		case m := <-w.control.messages:
-			if w.life.phase() != starting { // both came at once
-				w.control.messages <- m
+		for why == "" {
+			select {
+			case <-w.opened:
 				return
+			case m := <-w.control.messages:
+				if w.life.phase() != starting { // both came at once
+					w.control.messages <- m
+					return
+				}
+				why = "told to " + m.Verb.String()
+			case s := <-w.signals:
+				if w.life.phase() != starting {
+					w.signals <- s
+					return
+				}
+				if s != unix.SIGXCPU { // which comes again, and a process that never served would be replaced by its like
+					why = "got " + s.String()
+				}
 			}
-			why = "told to " + m.Verb.String()
-		case s := <-w.signals:
-			if w.life.phase() != starting {
-				w.signals <- s
-				return
-			}
-			why = "got " + s.String()
 		}
 		w.log.Logf(daemon.Info, "%s while starting: this process of group '%s' ends", why, w.config.Group.Name)
 		exitNow(0)
