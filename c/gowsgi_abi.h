@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 /* Raised with every change of a struct, a function or a meaning in this file. */
-#define GOWSGI_ABI_VERSION 1
+#define GOWSGI_ABI_VERSION 2
 
 /* The version of mod_gowsgi, as it is released. */
 #define GOWSGI_VERSION_MAJOR 1
@@ -98,7 +98,8 @@ enum {
     GOWSGI_REQ_RELOAD = 1,              /* WSGIScriptReloading On */
     GOWSGI_REQ_RELOAD_INTERPRETER = 2,  /* WSGIReloadMechanism Interpreter */
     GOWSGI_REQ_HEAD = 4,                /* the method is HEAD: no body will reach the client */
-    GOWSGI_REQ_RELOAD_PROCESS = 8       /* WSGIReloadMechanism Process, in a daemon process */
+    GOWSGI_REQ_RELOAD_PROCESS = 8,      /* WSGIReloadMechanism Process, in a daemon process */
+    GOWSGI_REQ_IGNORE_ACTIVITY = 16     /* WSGIIgnoreActivity: no activity to inactivity-timeout */
 };
 
 /* One request, filled by the host, living for the one call of gowsgi_request_serve(). */
@@ -179,6 +180,11 @@ typedef struct gowsgi_process_config {
     const char *python_path;     /* WSGIPythonPath: directories, separated by ':' */
     const char *python_eggs;     /* WSGIPythonEggs */
     int python_optimize;         /* WSGIPythonOptimize: 0, 1, 2 */
+    int dont_write_bytecode;     /* WSGIDontWriteBytecode: 0 or 1 */
+    const char *python_hash_seed; /* WSGIPythonHashSeed: "random" or digits */
+    const char *python_warnings; /* WSGIPythonWarnings: each on a line */
+    int keep_interpreters;       /* WSGIDestroyInterpreter Off: 1 */
+    int64_t switch_interval_us;  /* WSGISwitchInterval in microseconds; 0: not configured */
     int restrict_stdin, restrict_stdout, restrict_signal;  /* 0 or 1 */
     int case_sensitive;          /* WSGICaseSensitivity: 0 or 1 */
     int threads;                 /* how many threads may serve requests at once, > 0 */

@@ -51,7 +51,9 @@ typedef enum gowsgi_exit_reason {
     GOWSGI_EXIT_SIGNAL = 8,       /* somebody sent SIGINT, SIGTERM or SIGUSR1 */
     GOWSGI_EXIT_CRASH = 9,
     GOWSGI_EXIT_ORPHANED = 10,    /* the supervisor is gone, so that nobody records how the worker ends */
-    GOWSGI_EXIT_UNNEEDED = 11     /* it stood by as a replacement, and was not called */
+    GOWSGI_EXIT_UNNEEDED = 11,    /* it stood by as a replacement, and was not called */
+    GOWSGI_EXIT_CPU_TIME = 12,
+    GOWSGI_EXIT_INTERVAL = 13
 } gowsgi_exit_reason;
 
 /* A daemon process group. */

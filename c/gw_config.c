@@ -6,6 +6,7 @@
 
 #include "gw_declare.h"
 #include "gw_group.h"
+#include "gw_idle.h"
 #include "gw_value.h"
 
 /* ---- Records ---- */
@@ -28,6 +29,7 @@ void *gw_server_config_create(apr_pool_t *p, server_rec *s)
         conf->imports = apr_array_make(p, 4, sizeof(gw_import));
         conf->daemons = apr_array_make(p, 4, sizeof(gw_daemon));
         conf->mentions = apr_array_make(p, 4, sizeof(gw_mention));
+        conf->idle = apr_array_make(p, 4, sizeof(const gw_row *));
         apr_pool_userdata_set(conf, MAIN_CONFIG_KEY, NULL, p);
     }
     return conf;
@@ -66,6 +68,7 @@ void *gw_server_config_merge(apr_pool_t *p, void *base, void *add)
     conf->imports = outer->imports;
     conf->daemons = outer->daemons;
     conf->mentions = outer->mentions;
+    conf->idle = outer->idle;
     conf->has_hook_scripts = outer->has_hook_scripts;
     return conf;
 }
@@ -154,6 +157,8 @@ static const char *set_word(cmd_parms *cmd, const gw_row *row, gw_value *out, co
     fault = gw_value_read(cmd->pool, row, word, out);
     if (!fault && row == &gw_directives[GW_PROCESS_GROUP])
         gw_group_mention(cmd, NULL, word);
+    if (!fault)
+        gw_idle_note(cmd, row);
     return fault ? apr_psprintf(cmd->pool, "%s %s: %s", row->name, word[0] ? word : "\"\"", fault) : NULL;
 }
 

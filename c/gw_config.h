@@ -62,6 +62,7 @@ typedef struct gw_server_config {
     apr_array_header_t *imports; /* of gw_import, all servers'; kept in the main server */
     apr_array_header_t *daemons; /* of gw_daemon, all servers'; kept in the main server */
     apr_array_header_t *mentions; /* of gw_mention, all servers'; kept in the main server */
+    apr_array_header_t *idle;    /* of const gw_row *: what was given and has no effect; kept in the main server */
     int has_hook_scripts;        /* a directive of kind SCRIPT stands anywhere but in a .htaccess; kept in the main server */
 } gw_server_config;
 

@@ -7,6 +7,7 @@
 
 #include "../directives/expand.h"
 #include "gw_group.h"
+#include "gw_idle.h"
 #include "gw_value.h"
 
 /* ---- Words and options ---- */
@@ -212,6 +213,7 @@ static const char *set_daemon_option(cmd_parms *cmd, gw_daemon *daemon, const op
         return "an option without '=' and a value";
     if (daemon->options[id].set && gw_options[id].kind != GW_KIND_ENV)
         return "given twice";
+    gw_idle_note(cmd, &gw_options[id]);
     return gw_value_read(cmd->pool, &gw_options[id], word->value, &daemon->options[id]);
 }
 
@@ -243,6 +245,8 @@ const char *gw_declare_daemon(cmd_parms *cmd, const char *args)
         fault = set_daemon_option(cmd, &daemon, &word);
         if (fault)
             return complain(cmd, daemon.name, word.text, fault);
+        if (daemon.options[GW_OPT_SCRIPT_USER].set && daemon.options[GW_OPT_SCRIPT_GROUP].set)
+            return complain(cmd, daemon.name, word.text, "only one of script-user= and script-group= can be given");
     }
     APR_ARRAY_PUSH(conf->daemons, gw_daemon) = daemon;
     return NULL;

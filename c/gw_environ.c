@@ -145,11 +145,11 @@ static void put_user(packer *p, const request_rec *r)
         }
 }
 
-static void put_cgi(packer *p, request_rec *r, const char *script_name, const char *path_info)
+static void put_cgi(packer *p, request_rec *r, const char *method, const char *script_name, const char *path_info)
 {
     const conn_rec *c = r->connection;
 
-    PUT(p, "REQUEST_METHOD", r->method);
+    PUT(p, "REQUEST_METHOD", method);
     PUT(p, "QUERY_STRING", r->args);
     put_request_uri(p, r);
     PUT(p, "SCRIPT_NAME", script_name);
@@ -299,7 +299,7 @@ gowsgi_span gw_environ_pack(request_rec *r, const gw_environ_facts *facts, char 
     packer p = { buf, buf, buf + cap, r->pool };
     int https = put_subprocess_env(&p, r);
 
-    put_cgi(&p, r, facts->script_name, facts->path_info);
+    put_cgi(&p, r, facts->method, facts->script_name, facts->path_info);
     put_user(&p, r);
     put_headers(&p, r, facts->pass_authorization ? CREDENTIALS_AUTHORIZATION : CREDENTIALS_AS_CGI);
     put_wsgi(&p, r, facts, https);
@@ -312,7 +312,7 @@ gowsgi_span gw_environ_pack_question(request_rec *r, const char *app_group, int 
     const char *script_name, *path_info;
 
     gw_environ_split(r, &script_name, &path_info);
-    put_cgi(&p, r, script_name, path_info);
+    put_cgi(&p, r, r->method, script_name, path_info);
     if (with_user)
         put_user(&p, r);
     PUT(&p, "SERVER_SIGNATURE", ap_psignature("", r));

@@ -11,6 +11,7 @@
 
 /* What httpd's records do not say about a request. */
 typedef struct gw_environ_facts {
+    const char *method;          /* REQUEST_METHOD; WSGIMapHEADToGET may have changed it */
     const char *script_name;     /* SCRIPT_NAME and PATH_INFO, see gw_environ_split() */
     const char *path_info;
     const char *process_group, *app_group, *callable;

@@ -100,6 +100,8 @@ static const char *why_it_stopped(const gw_errand *e)
         [GOWSGI_EXIT_REQUEST_TIMEOUT] = "request-timeout passed",
         [GOWSGI_EXIT_STARTUP_TIMEOUT] = "startup-timeout passed",
         [GOWSGI_EXIT_SIGNAL] = "somebody sent it a signal to stop",
+        [GOWSGI_EXIT_CPU_TIME] = "cpu-time-limit was reached, and graceful-timeout passed",
+        [GOWSGI_EXIT_INTERVAL] = "restart-interval passed, and then graceful-timeout",
         [GOWSGI_EXIT_ORPHANED] = "the supervisor of the daemon process groups ended",
     };
     uint32_t reason = exit_reason(e);

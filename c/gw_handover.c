@@ -77,6 +77,11 @@ static void put_server(FILE *to, server_rec *s)
     put_if(to, "python_home", gw_global_str(s, GW_PYTHON_HOME));
     put_if(to, "python_executable", gw_global_str(s, GW_PYTHON_EXECUTABLE));
     put_number(to, "python_optimize", gw_global_num(s, GW_PYTHON_OPTIMIZE));
+    put_number(to, "dont_write_bytecode", gw_global_num(s, GW_DONT_WRITE_BYTECODE));
+    put_if(to, "python_hash_seed", gw_global_str(s, GW_PYTHON_HASH_SEED));
+    put_if(to, "python_warnings", gw_global_str(s, GW_PYTHON_WARNINGS));
+    put_number(to, "keep_interpreters", !gw_global_num(s, GW_DESTROY_INTERPRETER));
+    put_number(to, "switch_interval", gw_global_num(s, GW_SWITCH_INTERVAL));
     put_number(to, "restrict_stdin", gw_global_num(s, GW_RESTRICT_STDIN));
     put_number(to, "restrict_stdout", gw_global_num(s, GW_RESTRICT_STDOUT));
     put_number(to, "restrict_signal", gw_global_num(s, GW_RESTRICT_SIGNAL));
@@ -91,7 +96,7 @@ static void put_server(FILE *to, server_rec *s)
     put_if(to, "error_log_main", s->error_fname);
 }
 
-/* One option, as it would be written in a configuration. */
+/* One option, as it would be written in a configuration; seconds with decimals as microseconds, owners as uids. */
 static void put_option(FILE *to, const gw_row *row, const gw_value *value)
 {
     char name[64], text[64];
@@ -112,7 +117,9 @@ static void put_option(FILE *to, const gw_row *row, const gw_value *value)
         put(to, name, value->str ? value->str : text);
         break;
     case GW_KIND_FLAG:
+    case GW_KIND_OWNER:
     case GW_KIND_NUMBER:
+    case GW_KIND_SECONDS:
     case GW_KIND_NUMBER_OR_0:
         put_number(to, name, value->num);
         break;
@@ -150,7 +157,7 @@ static void put_group(FILE *to, const gw_group *group, server_rec *s, int log)
     put_number(to, "log_level", ap_get_server_module_loglevel(daemon->server, gw_log_index()));
     put_if(to, "server_name", daemon->server->server_hostname);
     for (int id = 0; id < GW_OPTION_COUNT; id++)
-        if (daemon->options[id].set)
+        if (daemon->options[id].set && !gw_options[id].idle)
             put_option(to, &gw_options[id], &daemon->options[id]);
     put_imports(to, group, s);
 }

@@ -14,6 +14,7 @@
 
 #include "gowsgi_packed.h"
 #include "gw_log.h"
+#include "gw_override.h"
 
 void gw_host_init(gw_host *host, request_rec *r)
 {
@@ -25,6 +26,8 @@ void gw_host_init(gw_host *host, request_rec *r)
     host->sent = 0;
     host->refused = 0;
     host->replaced = 0;
+    host->overridden = 0;
+    host->kept = NULL;
 }
 
 /* ---- The request body ---- */
@@ -194,6 +197,10 @@ static int host_head(void *ctx, int status, gowsgi_span status_line, gowsgi_span
                       "not sent. This is a defect of mod_gowsgi, please report it");
         return -1;
     }
+    if (gw_override_applies(r, status)) {
+        gw_override_take(host, status, headers);
+        return 0;
+    }
     r->status = status;
     r->status_line = apr_pstrmemdup(r->pool, status_line.data, status_line.len);
     /* What mod_mime thinks of the script's file name says nothing about the response. */
@@ -263,9 +270,12 @@ static int flush_connection(gw_host *host)
 static int host_write(void *ctx, gowsgi_span data, unsigned flags)
 {
     gw_host *host = ctx;
-    apr_bucket_brigade *out = out_brigade(host);
     apr_bucket_alloc_t *alloc = host->r->connection->bucket_alloc;
+    apr_bucket_brigade *out;
 
+    if (host->overridden)
+        return 0;
+    out = out_brigade(host);
     if (data.len)
         APR_BRIGADE_INSERT_TAIL(out, apr_bucket_transient_create(data.data, data.len, alloc));
     if (flags & GOWSGI_WRITE_LAST)
@@ -308,8 +318,11 @@ static int host_file(void *ctx, int fd, int64_t offset, int64_t length)
 {
     gw_host *host = ctx;
     request_rec *r = host->r;
-    apr_bucket_brigade *out = out_brigade(host);
+    apr_bucket_brigade *out;
 
+    if (host->overridden)
+        return 0;
+    out = out_brigade(host);
     if (length > 0) {
         const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
         apr_file_t *file = copy_of(r, fd);

@@ -19,6 +19,8 @@ typedef struct gw_host {
     int refused;                 /* httpd's input filters answered the client already, because of the request body;
                                     nothing of the application's response can be sent any more */
     int replaced;                /* an output filter answered the client instead (416 of the byte-range filter, say) */
+    int overridden;              /* the status that httpd is to answer with in place of the application (gw_override.h); else 0 */
+    apr_table_t *kept;           /* then: headers of the application's that go with it */
 } gw_host;
 
 /* The functions; the same for all requests. */

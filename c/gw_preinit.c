@@ -24,6 +24,7 @@ typedef struct python {
     void (*set_home)(const wchar_t *home);
     void (*set_program_name)(const wchar_t *name);
     int *optimize_flag;
+    int (*run)(const char *statements);
 } python;
 
 static const struct {
@@ -36,6 +37,7 @@ static const struct {
     { "Py_SetPythonHome", offsetof(python, set_home) },
     { "Py_SetProgramName", offsetof(python, set_program_name) },
     { "Py_OptimizeFlag", offsetof(python, optimize_flag) },
+    { "PyRun_SimpleString", offsetof(python, run) },
 };
 
 /* Returns what is wrong, or NULL. */
@@ -80,6 +82,54 @@ static const char *own_program(apr_pool_t *p, const python *py)
     return NULL;
 }
 
+/* Puts a variable back to what it was; Python's copy of the environment, which it makes when it starts, loses it where it was not. */
+static void restore_variable(apr_pool_t *p, const python *py, const char *name, const char *before)
+{
+    if (before) {
+        setenv(name, before, 1);
+        return;
+    }
+    unsetenv(name);
+    py->run(apr_psprintf(p, "import os; os.environ.pop('%s', None)", name));
+}
+
+/* PYTHONWARNINGS as it is, and our filters behind. */
+static const char *warnings_with(apr_pool_t *p, const char *before, const char *lines)
+{
+    char *all = before && *before ? apr_pstrcat(p, before, ",", lines, NULL) : apr_pstrdup(p, lines);
+
+    for (char *s = all; *s; s++)
+        if (*s == '\n')
+            *s = ',';
+    return all;
+}
+
+/* The functions that initialise Python without a PyConfig take from the environment what they have no argument for. It is put back
+ * as it was: httpd's other children inherit it. */
+static void initialize_with_environment(apr_pool_t *p, const python *py, server_rec *s)
+{
+    const char *warnings = gw_global_str(s, GW_PYTHON_WARNINGS);
+    const struct {
+        const char *name, *value; /* value NULL: not configured */
+    } variables[] = {
+        { "PYTHONDONTWRITEBYTECODE", gw_global_num(s, GW_DONT_WRITE_BYTECODE) ? "1" : NULL },
+        { "PYTHONHASHSEED", gw_global_str(s, GW_PYTHON_HASH_SEED) },
+        { "PYTHONWARNINGS", warnings ? warnings_with(p, getenv("PYTHONWARNINGS"), warnings) : NULL },
+    };
+    enum { COUNT = sizeof variables / sizeof *variables };
+    const char *before[COUNT];
+
+    for (int i = 0; i < COUNT; i++) {
+        before[i] = apr_pstrdup(p, getenv(variables[i].name));
+        if (variables[i].value)
+            setenv(variables[i].name, variables[i].value, 1);
+    }
+    py->initialize_ex(0);
+    for (int i = 0; i < COUNT; i++)
+        if (variables[i].value)
+            restore_variable(p, py, variables[i].name, before[i]);
+}
+
 /* A virtual environment is found from where its interpreter would be; an installation is told by its prefix. */
 static void initialize(apr_pool_t *p, const python *py, server_rec *s, gw_home_kind kind)
 {
@@ -93,7 +143,7 @@ static void initialize(apr_pool_t *p, const python *py, server_rec *s, gw_home_k
     if (program)
         py->set_program_name(py->decode_locale(program, NULL));
     *py->optimize_flag = (int)gw_global_num(s, GW_PYTHON_OPTIMIZE);
-    py->initialize_ex(0);
+    initialize_with_environment(p, py, s);
 }
 
 /* Whether Python initialises at all: it ends the process when it cannot, and httpd is to go on. So a child tries it first. */

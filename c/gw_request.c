@@ -8,6 +8,7 @@
 #include "http_core.h"
 #include "http_main.h"
 #include "http_protocol.h"
+#include "util_filter.h"
 
 #include "gw_alias.h"
 #include "gw_config.h"
@@ -18,6 +19,8 @@
 #include "gw_loader.h"
 #include "gw_log.h"
 #include "gw_names.h"
+#include "gw_override.h"
+#include "gw_owner.h"
 #include "gw_value.h"
 
 /* What a request runs as. The strings live as long as the handler's call. */
@@ -153,7 +156,7 @@ static int route_daemon(request_rec *r, const char *group, gw_group **out)
     *out = gw_group_find(group);
     daemon = *out ? (*out)->daemon : NULL;
     if (daemon && gw_group_serves(daemon, r->server))
-        return OK;
+        return gw_owner_check(r, daemon);
     if (!daemon)
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0210: %s is to run in the process group %s, but no WSGIDaemonProcess "
                       "declares it; the request is answered with 500", r->filename, group);
@@ -206,6 +209,8 @@ static int conclude(gw_host *host, gowsgi_outcome outcome, int status)
 {
     conn_rec *c = host->r->connection;
 
+    if (outcome == GOWSGI_DONE && host->overridden)
+        return gw_override_conclude(host);
     if (outcome == GOWSGI_DONE || host->replaced)
         return OK;
     if (host->refused)
@@ -224,6 +229,17 @@ static int conclude(gw_host *host, gowsgi_outcome outcome, int status)
     return OK;
 }
 
+/* The method that the application sees. The headers of a HEAD response are to be those of GET, which a filter over the content
+ * changes only when it has that content. */
+static const char *method_of(const request_rec *r)
+{
+    long map = r->header_only ? gw_dir_num(r, GW_MAP_HEAD_TO_GET) : GW_MAP_HEAD_OFF;
+
+    if (map == GW_MAP_HEAD_ON || (map == GW_MAP_HEAD_AUTO && r->output_filters->frec->ftype < AP_FTYPE_PROTOCOL))
+        return "GET";
+    return r->method;
+}
+
 static gowsgi_span span_of(const char *text)
 {
     return (gowsgi_span){ text, strlen(text) };
@@ -239,6 +255,8 @@ static unsigned flags_of(const request_rec *r, int daemon)
         flags |= GOWSGI_REQ_RELOAD_INTERPRETER;
     else if (daemon && gw_dir_num(r, GW_RELOAD_MECHANISM) == GW_RELOAD_PROCESS)
         flags |= GOWSGI_REQ_RELOAD_PROCESS;
+    if (daemon && gw_dir_num(r, GW_IGNORE_ACTIVITY))
+        flags |= GOWSGI_REQ_IGNORE_ACTIVITY;
     if (r->header_only)
         flags |= GOWSGI_REQ_HEAD;
     return flags;
@@ -248,6 +266,7 @@ static int serve(request_rec *r, const gw_alias *alias, const gw_identity *id, g
 {
     char buffer[GW_ENVIRON_BUFFER];
     const gw_environ_facts facts = {
+        .method = method_of(r),
         .script_name = id->script_name,
         .path_info = id->path_info,
         .process_group = id->process_group,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 
@@ -28,6 +29,14 @@ const char *gw_value_flag(const char *word, long *out)
     return NULL;
 }
 
+/* The reason is in the row's help. */
+static const char *read_off(apr_pool_t *p, const gw_row *row, const char *word, gw_value *out)
+{
+    const char *fault = gw_value_flag(word, &out->num);
+
+    return !fault && out->num ? apr_psprintf(p, "only Off is possible%s", strchr(row->help, ':')) : fault;
+}
+
 /* Digits of the base and nothing else, up to LONG_MAX. */
 static int read_digits(const char *word, int base, long *out)
 {
@@ -43,11 +52,53 @@ static int read_digits(const char *word, int base, long *out)
 static const char *read_number(apr_pool_t *p, const gw_row *row, const char *word, gw_value *out)
 {
     long num;
-    int zero = row->kind == GW_KIND_NUMBER_OR_0;
+    int zero = row->kind == GW_KIND_NUMBER_OR_0, negative = row->min < 0 && word[0] == '-';
 
-    if (!read_digits(word, 10, &num) || num > row->max || (num < row->min && !(zero && num == 0)))
+    if (negative)
+        word++;
+    if (!read_digits(word, 10, &num))
+        num = LONG_MIN; /* below any row's */
+    else if (negative)
+        num = -num;
+    if (num == LONG_MIN || num > row->max || (num < row->min && !(zero && num == 0)))
         return apr_psprintf(p, "not %sa whole number from %ld to %ld", zero ? "0 or " : "", row->min, row->max);
     out->num = num;
+    return NULL;
+}
+
+/* Microseconds out of seconds with up to six decimals. */
+static int read_microseconds(apr_pool_t *p, const char *word, long *out)
+{
+    size_t whole = strcspn(word, "."), decimals = word[whole] ? strlen(word + whole + 1) : 0;
+    long seconds, part = 0;
+
+    if (!read_digits(apr_pstrmemdup(p, word, whole), 10, &seconds) || seconds > LONG_MAX / 1000000 - 1 || decimals > 6
+        || (word[whole] && !read_digits(word + whole + 1, 10, &part)))
+        return 0;
+    for (; decimals < 6; decimals++)
+        part *= 10;
+    *out = seconds * 1000000 + part;
+    return 1;
+}
+
+static const char *read_seconds(apr_pool_t *p, const gw_row *row, const char *word, gw_value *out)
+{
+    long num;
+
+    if (!read_microseconds(p, word, &num) || num < row->min || num > row->max)
+        return apr_psprintf(p, "not a number of seconds from %ld.%06ld to %ld", row->min / 1000000, row->min % 1000000,
+                            row->max / 1000000);
+    out->num = num;
+    return NULL;
+}
+
+static const char *read_seed(apr_pool_t *p, const gw_row *row, const char *word, gw_value *out)
+{
+    long num;
+
+    if (strcmp(word, "random") != 0 && (!read_digits(word, 10, &num) || num < row->min || num > row->max))
+        return apr_psprintf(p, "neither 'random' nor a whole number from %ld to %ld", row->min, row->max);
+    out->str = apr_pstrdup(p, word);
     return NULL;
 }
 
@@ -119,6 +170,9 @@ const char *gw_value_template(apr_pool_t *p, const char *word, int allowed)
         return "%{...} can only be the whole value";
     case GW_TEMPLATE_UNKNOWN:
     default:
+        if (strcmp(word, "%{HOST}") == 0 && allowed & GW_TEMPLATE_SERVER)
+            return "not a variable here: a client would choose the name by its Host header; %{SERVER} is the name that the "
+                   "configuration has";
         return apr_pstrcat(p, "not a variable that is known here; these are: ",
                            allowed & GW_TEMPLATE_GLOBAL ? "%{GLOBAL} " : "",
                            allowed & GW_TEMPLATE_SERVER ? "%{SERVER} " : "",
@@ -194,7 +248,7 @@ static int read_id(const char *word, long *out)
     return word[0] == '#' && read_digits(word + 1, 10, out) && *out < (long)UINT32_MAX;
 }
 
-static const char *read_user(apr_pool_t *p, const char *word, gw_value *out)
+static const char *find_user(apr_pool_t *p, const char *word, gw_value *out)
 {
     struct passwd *entry;
     long uid;
@@ -209,11 +263,23 @@ static const char *read_user(apr_pool_t *p, const char *word, gw_value *out)
             return "no such user";
         uid = (long)entry->pw_uid;
     }
-    if (uid == 0)
-        return "root, and applications are not run as root";
     out->num = uid;
     out->str = entry ? apr_pstrdup(p, entry->pw_name) : NULL;
     return NULL;
+}
+
+static const char *read_user(apr_pool_t *p, const char *word, gw_value *out)
+{
+    const char *fault = find_user(p, word, out);
+
+    return !fault && out->num == 0 ? "root, and applications are not run as root" : fault;
+}
+
+static const char *read_owner(apr_pool_t *p, const char *word, gw_value *out)
+{
+    const char *fault = find_user(p, word, out);
+
+    return fault ? fault : read_text(p, word, out);
 }
 
 static const char *read_gid(const char *word, long *gid)
@@ -299,13 +365,41 @@ const char *gw_value_group_name(const char *word, const char **out)
     return gw_value_daemon_name(word);
 }
 
+/* Python ignores a filter that it does not understand, with a line on stderr that few will see. */
+static const char *read_warning(apr_pool_t *p, const char *word, gw_value *out)
+{
+    static const char *const actions[] = { "default", "error", "always", "module", "once", "ignore", "all" };
+    size_t len = strcspn(word, ":"), fields = 1, i = 0;
+    gw_value text = { 0 };
+    const char *fault = read_text(p, word, &text);
+
+    for (const char *s = word; *s; s++)
+        fields += *s == ':';
+    while (i < sizeof actions / sizeof *actions && strncmp(actions[i], word, len) != 0) /* Python takes their begin, too */
+        i++;
+    if (fault)
+        return fault;
+    if (strchr(word, ','))
+        return "a comma; each filter has a directive of its own";
+    if (i == sizeof actions / sizeof *actions)
+        return "its action is none of default, error, always, module, once and ignore";
+    if (fields > 5)
+        return "more than action:message:category:module:line";
+    out->str = out->str ? apr_pstrcat(p, out->str, "\n", text.str, NULL) : text.str;
+    return NULL;
+}
+
 /* The kinds that are one word; the others have setters of their own. */
 static const char *read_by_kind(apr_pool_t *p, const gw_row *row, const char *word, gw_value *out)
 {
     switch (row->kind) {
     case GW_KIND_FLAG: return gw_value_flag(word, &out->num);
+    case GW_KIND_OFF: return read_off(p, row, word, out);
     case GW_KIND_NUMBER:
     case GW_KIND_NUMBER_OR_0: return read_number(p, row, word, out);
+    case GW_KIND_SECONDS: return read_seconds(p, row, word, out);
+    case GW_KIND_SEED: return read_seed(p, row, word, out);
+    case GW_KIND_WARNINGS: return read_warning(p, word, out);
     case GW_KIND_OCTAL: return read_octal(p, row, word, out);
     case GW_KIND_KEYWORD: return read_keyword(p, row, word, out);
     case GW_KIND_MUTEX: return read_mutex(p, row, word, out);
@@ -316,6 +410,7 @@ static const char *read_by_kind(apr_pool_t *p, const gw_row *row, const char *wo
     case GW_KIND_PATHS: return read_paths(p, row, word, out);
     case GW_KIND_PREFIX: return read_prefix(p, word, out);
     case GW_KIND_USER: return read_user(p, word, out);
+    case GW_KIND_OWNER: return read_owner(p, word, out);
     case GW_KIND_UNIX_GROUP: {
         const char *fault = read_gid(word, &out->num);
         return fault ? fault : read_text(p, word, out);

@@ -16,6 +16,7 @@
 #include "gw_config.h"
 #include "gw_group.h"
 #include "gw_home.h"
+#include "gw_idle.h"
 #include "gw_loader.h"
 #include "gw_log.h"
 #include "gw_preinit.h"
@@ -47,6 +48,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK;
     gw_home_verify(ptemp, main_server);
     gw_group_check(ptemp, main_server);
+    gw_idle_tell(main_server);
     gw_group_setup(pconf, main_server);
     gw_loader_prepare(pconf);
     gw_preinit_run(main_server);

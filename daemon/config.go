@@ -29,6 +29,11 @@ type Config struct {
 	PythonHome        string
 	PythonExecutable  string
 	PythonOptimize    int
+	DontWriteBytecode bool
+	PythonHashSeed    string
+	PythonWarnings    string // each on a line
+	KeepInterpreters  bool
+	SwitchInterval    time.Duration // 0: Python's
 	RestrictStdin     bool
 	RestrictStdout    bool
 	RestrictSignal    bool
@@ -208,6 +213,9 @@ func (d *decoder) finishPart() {
 		if o.PythonHome == "" {
 			o.PythonHome = d.worker.PythonHome
 		}
+		if o.SwitchInterval == 0 {
+			o.SwitchInterval = d.worker.SwitchInterval
+		}
 		if o.SocketTimeout == 0 {
 			o.SocketTimeout = d.worker.IOTimeout
 		}
@@ -258,6 +266,10 @@ func (d *decoder) seconds(p Pair) time.Duration {
 	return time.Duration(d.number(p, 10)) * time.Second
 }
 
+func (d *decoder) microseconds(p Pair) time.Duration {
+	return time.Duration(d.number(p, 10)) * time.Microsecond
+}
+
 func (d *decoder) version(p Pair) (version [3]int) {
 	fields := strings.SplitN(p.Value, ".", 3)
 	for i, field := range fields {
@@ -272,30 +284,35 @@ func (d *decoder) version(p Pair) (version [3]int) {
 
 // globalSetters, groupSetters and workerSetters say what each pair means.
 var globalSetters = map[string]func(*decoder, *Config, Pair){
-	"abi":                func(d *decoder, c *Config, p Pair) { c.ABI = d.number(p, 10) },
-	"version":            func(_ *decoder, c *Config, p Pair) { c.Version = p.Value },
-	"generation":         func(d *decoder, c *Config, p Pair) { c.Generation = d.number(p, 10) },
-	"parent_pid":         func(d *decoder, c *Config, p Pair) { c.ParentPID = d.number(p, 10) },
-	"scoreboard_groups":  func(d *decoder, c *Config, p Pair) { c.Scoreboard.Groups = d.count(p) },
-	"scoreboard_workers": func(d *decoder, c *Config, p Pair) { c.Scoreboard.Workers = d.count(p) },
-	"socket_prefix":      func(_ *decoder, c *Config, p Pair) { c.SocketPrefix = p.Value },
-	"apache_uid":         func(d *decoder, c *Config, p Pair) { c.ApacheUID = d.number(p, 10) },
-	"apache_gid":         func(d *decoder, c *Config, p Pair) { c.ApacheGID = d.number(p, 10) },
-	"is_root":            func(d *decoder, c *Config, p Pair) { c.IsRoot = d.bool(p) },
-	"log_level":          func(d *decoder, c *Config, p Pair) { c.LogLevel = Level(d.number(p, 10)) },
-	"python_home":        func(_ *decoder, c *Config, p Pair) { c.PythonHome = p.Value },
-	"python_executable":  func(_ *decoder, c *Config, p Pair) { c.PythonExecutable = p.Value },
-	"python_optimize":    func(d *decoder, c *Config, p Pair) { c.PythonOptimize = d.number(p, 10) },
-	"restrict_stdin":     func(d *decoder, c *Config, p Pair) { c.RestrictStdin = d.bool(p) },
-	"restrict_stdout":    func(d *decoder, c *Config, p Pair) { c.RestrictStdout = d.bool(p) },
-	"restrict_signal":    func(d *decoder, c *Config, p Pair) { c.RestrictSignal = d.bool(p) },
-	"case_sensitive":     func(d *decoder, c *Config, p Pair) { c.CaseSensitive = d.bool(p) },
-	"apache_version":     func(d *decoder, c *Config, p Pair) { c.ApacheVersion = d.version(p) },
-	"apache_description": func(_ *decoder, c *Config, p Pair) { c.ApacheDescription = p.Value },
-	"apache_mpm":         func(_ *decoder, c *Config, p Pair) { c.ApacheMPM = p.Value },
-	"apache_build_date":  func(_ *decoder, c *Config, p Pair) { c.ApacheBuildDate = p.Value },
-	"io_timeout":         func(d *decoder, c *Config, p Pair) { c.IOTimeout = d.seconds(p) },
-	"error_log_main":     func(_ *decoder, c *Config, p Pair) { c.ErrorLogMain = p.Value },
+	"abi":                 func(d *decoder, c *Config, p Pair) { c.ABI = d.number(p, 10) },
+	"version":             func(_ *decoder, c *Config, p Pair) { c.Version = p.Value },
+	"generation":          func(d *decoder, c *Config, p Pair) { c.Generation = d.number(p, 10) },
+	"parent_pid":          func(d *decoder, c *Config, p Pair) { c.ParentPID = d.number(p, 10) },
+	"scoreboard_groups":   func(d *decoder, c *Config, p Pair) { c.Scoreboard.Groups = d.count(p) },
+	"scoreboard_workers":  func(d *decoder, c *Config, p Pair) { c.Scoreboard.Workers = d.count(p) },
+	"socket_prefix":       func(_ *decoder, c *Config, p Pair) { c.SocketPrefix = p.Value },
+	"apache_uid":          func(d *decoder, c *Config, p Pair) { c.ApacheUID = d.number(p, 10) },
+	"apache_gid":          func(d *decoder, c *Config, p Pair) { c.ApacheGID = d.number(p, 10) },
+	"is_root":             func(d *decoder, c *Config, p Pair) { c.IsRoot = d.bool(p) },
+	"log_level":           func(d *decoder, c *Config, p Pair) { c.LogLevel = Level(d.number(p, 10)) },
+	"python_home":         func(_ *decoder, c *Config, p Pair) { c.PythonHome = p.Value },
+	"python_executable":   func(_ *decoder, c *Config, p Pair) { c.PythonExecutable = p.Value },
+	"python_optimize":     func(d *decoder, c *Config, p Pair) { c.PythonOptimize = d.number(p, 10) },
+	"dont_write_bytecode": func(d *decoder, c *Config, p Pair) { c.DontWriteBytecode = d.bool(p) },
+	"python_hash_seed":    func(_ *decoder, c *Config, p Pair) { c.PythonHashSeed = p.Value },
+	"python_warnings":     func(_ *decoder, c *Config, p Pair) { c.PythonWarnings = p.Value },
+	"keep_interpreters":   func(d *decoder, c *Config, p Pair) { c.KeepInterpreters = d.bool(p) },
+	"switch_interval":     func(d *decoder, c *Config, p Pair) { c.SwitchInterval = d.microseconds(p) },
+	"restrict_stdin":      func(d *decoder, c *Config, p Pair) { c.RestrictStdin = d.bool(p) },
+	"restrict_stdout":     func(d *decoder, c *Config, p Pair) { c.RestrictStdout = d.bool(p) },
+	"restrict_signal":     func(d *decoder, c *Config, p Pair) { c.RestrictSignal = d.bool(p) },
+	"case_sensitive":      func(d *decoder, c *Config, p Pair) { c.CaseSensitive = d.bool(p) },
+	"apache_version":      func(d *decoder, c *Config, p Pair) { c.ApacheVersion = d.version(p) },
+	"apache_description":  func(_ *decoder, c *Config, p Pair) { c.ApacheDescription = p.Value },
+	"apache_mpm":          func(_ *decoder, c *Config, p Pair) { c.ApacheMPM = p.Value },
+	"apache_build_date":   func(_ *decoder, c *Config, p Pair) { c.ApacheBuildDate = p.Value },
+	"io_timeout":          func(d *decoder, c *Config, p Pair) { c.IOTimeout = d.seconds(p) },
+	"error_log_main":      func(_ *decoder, c *Config, p Pair) { c.ErrorLogMain = p.Value },
 }
 
 var groupSetters = map[string]func(*decoder, *Group, Pair){

@@ -50,10 +50,37 @@ func TestDefaultsAreTheTables(t *testing.T) {
 	assert.Equal(t, 300*time.Second, o.DeadlockTimeout)
 	assert.Equal(t, 100, o.ListenBacklog)
 	assert.Equal(t, -1, o.Umask)
+	handed := 0
 	for _, row := range directives.Options() {
-		assert.Contains(t, optionSetters, row.Name)
+		if !row.Idle {
+			assert.Contains(t, optionSetters, row.Name)
+			handed++
+		}
 	}
-	assert.Len(t, optionSetters, len(directives.Options()))
+	assert.Len(t, optionSetters, handed)
+}
+
+// Only root can give a socket to another user.
+func TestSocketOwner(t *testing.T) {
+	c, o := &Config{ApacheUID: 33, IsRoot: true}, defaultOptions()
+	assert.Equal(t, 33, c.SocketOwner(&o))
+	o.SocketUID = 0
+	assert.Equal(t, 0, c.SocketOwner(&o))
+	c.IsRoot = false
+	assert.Equal(t, 33, c.SocketOwner(&o))
+}
+
+func TestFinishTimeout(t *testing.T) {
+	o := defaultOptions()
+	limit, option := o.FinishTimeout(ExitSignal)
+	assert.Equal(t, 15*time.Second, limit)
+	assert.Equal(t, "graceful-timeout", option)
+	o.EvictionTimeout = time.Second
+	limit, option = o.FinishTimeout(ExitSignal)
+	assert.Equal(t, time.Second, limit)
+	assert.Equal(t, "eviction-timeout", option)
+	limit, _ = o.FinishTimeout(ExitReload)
+	assert.Equal(t, 15*time.Second, limit)
 }
 
 func TestWorkerConfig(t *testing.T) {

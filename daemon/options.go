@@ -24,11 +24,19 @@ type Options struct {
 	PythonHome          string // or WSGIPythonHome
 	PythonPath          string
 	PythonEggs          string
-	StackSize           int // 0: the system's
-	MaximumRequests     int // 0: never
+	SwitchInterval      time.Duration // or WSGISwitchInterval; 0: Python's
+	StackSize           int           // 0: the system's
+	CPUPriority         int           // 0: httpd's
+	MemoryLimit         int           // bytes; 0: none
+	VirtualMemoryLimit  int           // bytes; 0: none
+	SocketUID           int           // -1: Apache's user
+	MaximumRequests     int           // 0: never
 
 	// 0: no limit.
 	InactivityTimeout time.Duration
+	CPUTimeLimit      time.Duration
+	RestartInterval   time.Duration
+	EvictionTimeout   time.Duration // or GracefulTimeout
 	DeadlockTimeout   time.Duration
 	RequestTimeout    time.Duration
 	StartupTimeout    time.Duration
@@ -41,6 +49,22 @@ type Options struct {
 	ListenBacklog     int
 	ReceiveBufferSize int // 0: the system's
 	SendBufferSize    int
+}
+
+// FinishTimeout is how long a process that goes for that reason may finish its requests, and the option that says so. 0: no limit.
+func (o *Options) FinishTimeout(reason ExitReason) (limit time.Duration, option string) {
+	if reason == ExitSignal && o.EvictionTimeout > 0 {
+		return o.EvictionTimeout, "eviction-timeout"
+	}
+	return o.GracefulTimeout, "graceful-timeout"
+}
+
+// SocketOwner is who may connect to a group's sockets. Only root can give them to another user.
+func (c *Config) SocketOwner(o *Options) int {
+	if o.SocketUID < 0 || !c.IsRoot {
+		return c.ApacheUID
+	}
+	return o.SocketUID
 }
 
 var optionSetters = map[string]func(*decoder, *Options, Pair){
@@ -59,7 +83,17 @@ var optionSetters = map[string]func(*decoder, *Options, Pair){
 	"python-home":          func(_ *decoder, o *Options, p Pair) { o.PythonHome = p.Value },
 	"python-path":          func(_ *decoder, o *Options, p Pair) { o.PythonPath = p.Value },
 	"python-eggs":          func(_ *decoder, o *Options, p Pair) { o.PythonEggs = p.Value },
+	"switch-interval":      func(d *decoder, o *Options, p Pair) { o.SwitchInterval = d.microseconds(p) },
 	"stack-size":           func(d *decoder, o *Options, p Pair) { o.StackSize = d.number(p, 10) },
+	"cpu-priority":         func(d *decoder, o *Options, p Pair) { o.CPUPriority = d.number(p, 10) },
+	"memory-limit":         func(d *decoder, o *Options, p Pair) { o.MemoryLimit = d.number(p, 10) },
+	"virtual-memory-limit": func(d *decoder, o *Options, p Pair) { o.VirtualMemoryLimit = d.number(p, 10) },
+	"cpu-time-limit":       func(d *decoder, o *Options, p Pair) { o.CPUTimeLimit = d.seconds(p) },
+	"restart-interval":     func(d *decoder, o *Options, p Pair) { o.RestartInterval = d.seconds(p) },
+	"eviction-timeout":     func(d *decoder, o *Options, p Pair) { o.EvictionTimeout = d.seconds(p) },
+	"socket-user":          func(d *decoder, o *Options, p Pair) { o.SocketUID = d.number(p, 10) },
+	"script-user":          func(*decoder, *Options, Pair) {}, // httpd's side keeps these two
+	"script-group":         func(*decoder, *Options, Pair) {},
 	"maximum-requests":     func(d *decoder, o *Options, p Pair) { o.MaximumRequests = d.number(p, 10) },
 	"inactivity-timeout":   func(d *decoder, o *Options, p Pair) { o.InactivityTimeout = d.seconds(p) },
 	"deadlock-timeout":     func(d *decoder, o *Options, p Pair) { o.DeadlockTimeout = d.seconds(p) },
@@ -77,10 +111,10 @@ var optionSetters = map[string]func(*decoder, *Options, Pair){
 
 // defaultOptions are those of a group that gives none.
 func defaultOptions() Options {
-	o := Options{Umask: -1}
+	o := Options{Umask: -1, SocketUID: -1}
 	d := decoder{worker: &Worker{}}
 	for _, row := range directives.Options() {
-		if row.Unset == "" {
+		if row.Unset == "" && !row.Idle {
 			optionSetters[row.Name](&d, &o, Pair{row.Name, strconv.Itoa(row.Num)})
 		}
 	}

@@ -70,11 +70,13 @@ const (
 	ExitCrash           ExitReason = C.GOWSGI_EXIT_CRASH
 	ExitOrphaned        ExitReason = C.GOWSGI_EXIT_ORPHANED
 	ExitUnneeded        ExitReason = C.GOWSGI_EXIT_UNNEEDED
+	ExitCPUTime         ExitReason = C.GOWSGI_EXIT_CPU_TIME
+	ExitInterval        ExitReason = C.GOWSGI_EXIT_INTERVAL
 )
 
 var reasonNames = [...]string{"no reason", "httpd stops or restarts", "a script changed", "maximum-requests", "inactivity-timeout",
 	"deadlock-timeout", "request-timeout", "startup-timeout", "a signal", "a crash",
-	"the end of its supervisor", "the lack of a need for it"}
+	"the end of its supervisor", "the lack of a need for it", "cpu-time-limit", "restart-interval"}
 
 func (r ExitReason) known() bool {
 	return r > ExitNone && int(r) < len(reasonNames)

@@ -28,8 +28,12 @@ type Kind int
 // The kinds, in the order of gw_kind.
 const (
 	Flag       Kind = C.GW_KIND_FLAG
+	Off        Kind = C.GW_KIND_OFF
 	Number     Kind = C.GW_KIND_NUMBER
 	NumberOr0  Kind = C.GW_KIND_NUMBER_OR_0
+	Seconds    Kind = C.GW_KIND_SECONDS
+	Seed       Kind = C.GW_KIND_SEED
+	Warnings   Kind = C.GW_KIND_WARNINGS
 	Octal      Kind = C.GW_KIND_OCTAL
 	Keyword    Kind = C.GW_KIND_KEYWORD
 	Mutex      Kind = C.GW_KIND_MUTEX
@@ -40,6 +44,7 @@ const (
 	Paths      Kind = C.GW_KIND_PATHS
 	Prefix     Kind = C.GW_KIND_PREFIX
 	User       Kind = C.GW_KIND_USER
+	Owner      Kind = C.GW_KIND_OWNER
 	UnixGroup  Kind = C.GW_KIND_UNIX_GROUP
 	UnixGroups Kind = C.GW_KIND_UNIX_GROUPS
 	Env        Kind = C.GW_KIND_ENV
@@ -100,6 +105,7 @@ type Row struct {
 	Str      string   // the default of text
 	Unset    string   // what holds when nothing is given, in words; "" when there is a default
 	Min, Max int      // of numbers; of the count of paths
+	Idle     bool     // accepted and without effect
 	Keywords []string // as they are written
 	Syntax   string
 	Help     string
@@ -110,7 +116,7 @@ func (r Row) Default() string {
 	switch {
 	case r.Unset != "":
 		return ""
-	case r.Kind == Flag:
+	case r.Kind == Flag || r.Kind == Off:
 		return map[int]string{0: "Off", 1: "On"}[r.Num]
 	case len(r.Keywords) > 0:
 		return r.Keywords[r.Num]
@@ -130,6 +136,7 @@ func rowOf(c *C.gw_row) Row {
 		Unset:  C.GoString(c.unset),
 		Min:    int(c.min),
 		Max:    int(c.max),
+		Idle:   c.idle != 0,
 		Syntax: C.GoString(c.syntax),
 		Help:   C.GoString(c.help),
 	}

@@ -25,6 +25,10 @@ var documented = map[string]struct{ contexts, override, def string }{
 	"WSGICallableObject":     {"mvdh", "FileInfo", "application"},
 	"WSGIPassAuthorization":  {"mvdh", "FileInfo", "Off"},
 	"WSGIChunkedRequest":     {"mvdh", "FileInfo", "Off"},
+	"WSGIMapHEADToGET":       {"mvdh", "FileInfo", "Auto"},
+	"WSGIErrorOverride":      {"mvdh", "FileInfo", "Off"},
+	"WSGIIgnoreActivity":     {"mvdh", "FileInfo", "Off"},
+	"WSGIDestroyInterpreter": {"m", "", "On"},
 	"WSGIAuthUserScript":     {"dh", "AuthConfig", ""},
 	"WSGIAuthGroupScript":    {"dh", "AuthConfig", ""},
 	"WSGIAccessScript":       {"dh", "AuthConfig", ""},
@@ -32,6 +36,10 @@ var documented = map[string]struct{ contexts, override, def string }{
 	"WSGIReloadMechanism":    {"mvdh", "FileInfo", "Process"},
 	"WSGICaseSensitivity":    {"m", "", "On"},
 	"WSGIPythonOptimize":     {"m", "", "0"},
+	"WSGIDontWriteBytecode":  {"m", "", "Off"},
+	"WSGIPythonHashSeed":     {"m", "", ""},
+	"WSGIPythonWarnings":     {"m", "", ""},
+	"WSGISwitchInterval":     {"m", "", ""},
 	"WSGIPythonExecutable":   {"m", "", ""},
 	"WSGIPythonHome":         {"m", "", ""},
 	"WSGIPythonPath":         {"m", "", ""},
@@ -41,6 +49,12 @@ var documented = map[string]struct{ contexts, override, def string }{
 	"WSGIRestrictStdout":     {"m", "", "On"},
 	"WSGIRestrictSignal":     {"m", "", "On"},
 	"WSGIAcceptMutex":        {"m", "", "Default"},
+	"WSGISocketRotation":     {"m", "", "On"},
+	"WSGIEnableSendfile":     {"mvdh", "FileInfo", "Off"},
+	"WSGIPassApacheRequest":  {"mvd", "", "Off"},
+	"WSGIGroupAuthoritative": {"dh", "AuthConfig", "On"},
+	"WSGIVerboseDebugging":   {"m", "", "Off"},
+	"WSGIServerMetrics":      {"m", "", "Off"},
 	"WSGILazyInitialization": {"m", "", "On"},
 }
 
@@ -51,7 +65,10 @@ var documentedOptions = map[string]string{
 
 	"request-timeout": "0", "queue-timeout": "0", "connect-timeout": "15", "socket-timeout": "0", "startup-timeout": "0",
 	"graceful-timeout": "15", "listen-backlog": "100", "python-home": "", "lang": "", "locale": "",
-	"supplementary-groups": "", "env": "", "env-file": "",
+	"cpu-priority": "0", "memory-limit": "0", "virtual-memory-limit": "0", "cpu-time-limit": "0", "restart-interval": "0",
+	"eviction-timeout": "0", "script-user": "", "script-group": "", "socket-user": "",
+	"header-buffer-size": "0", "response-buffer-size": "0", "response-socket-timeout": "0", "response-flush-delay": "5",
+	"server-metrics": "Off", "supplementary-groups": "", "switch-interval": "", "env": "", "env-file": "",
 }
 
 func TestDirectives(t *testing.T) {
@@ -93,8 +110,9 @@ func TestRowsAreComplete(t *testing.T) {
 		assert.NotEmpty(t, row.Syntax, row.Name)
 		assert.True(t, strings.HasSuffix(row.Help, "."), "%s: help is sentences", row.Name)
 		assert.False(t, strings.Contains(row.Help, "  "), "%s: two spaces in its help", row.Name)
+		assert.Equal(t, row.Idle, strings.HasPrefix(row.Help, "Has no effect"), row.Name)
 		switch row.Kind {
-		case Number, NumberOr0, Octal, Paths:
+		case Number, NumberOr0, Seconds, Seed, Octal, Paths:
 			assert.Greater(t, row.Max, row.Min, row.Name)
 		case Keyword, Mutex:
 			require.NotEmpty(t, row.Keywords, row.Name)

@@ -16,6 +16,8 @@
 #define GW_V_RANGE(text, low, high) .unset = text, .min = low, .max = high
 #define GW_V_COUNT(text, low, high) .unset = text, .min = low, .max = high
 #define GW_V_KEYWORD(index, words) .num = index, .keywords = words
+/* Around one of the others: the value is checked, and has no effect. */
+#define GW_V_IDLE(value) GW_##value, .idle = 1
 
 #define GW_DIRECTIVE(id, row_name, row_kind, row_where, value, row_syntax, row_help) \
     [GW_##id] = { .name = row_name, .kind = GW_KIND_##row_kind, .where = GW_WHERE_##row_where, GW_##value, \

@@ -18,8 +18,12 @@ typedef enum gw_option_id {
 /* How a value is written, and what is kept of it: (num), (str) and (ptr) are the members of gw_value. */
 typedef enum gw_kind {
     GW_KIND_FLAG,        /* On or Off (num: 1, 0) */
-    GW_KIND_NUMBER,      /* a whole number from min to max (num) */
+    GW_KIND_OFF,         /* Off, the other word is refused (num: 0) */
+    GW_KIND_NUMBER,      /* a whole number from min to max, which may be less than 0 (num) */
     GW_KIND_NUMBER_OR_0, /* 0, or a whole number from min to max (num) */
+    GW_KIND_SECONDS,     /* seconds, with up to six decimals; min to max, and kept, in microseconds (num) */
+    GW_KIND_SEED,        /* "random" or a whole number from min to max (str: as written) */
+    GW_KIND_WARNINGS,    /* a filter as of python -W, repeatable (str: all, each on a line) */
     GW_KIND_OCTAL,       /* an octal number from min to max (num) */
     GW_KIND_KEYWORD,     /* one of the keywords, in any case (num: its index) */
     GW_KIND_MUTEX,       /* a keyword that names a method of locking which APR has here (num: its index) */
@@ -30,6 +34,7 @@ typedef enum gw_kind {
     GW_KIND_PATHS,       /* min to max absolute paths, separated by ':' (str) */
     GW_KIND_PREFIX,      /* a path, relative ones starting at ServerRoot (str: absolute) */
     GW_KIND_USER,        /* a user, not root (num: uid; str: name, NULL when the uid has none) */
+    GW_KIND_OWNER,       /* a user, root too (num: uid; str: as written) */
     GW_KIND_UNIX_GROUP,  /* a group (num: gid; str: as written) */
     GW_KIND_UNIX_GROUPS, /* groups, separated by ',' (ptr: array of gid_t; str: as written) */
     GW_KIND_ENV,         /* NAME=value, repeatable (ptr: array of const char *, in order) */
@@ -52,6 +57,7 @@ typedef enum gw_where {
 
 /* Indexes of keywords, in the order of their rows. */
 enum { GW_RELOAD_MODULE = 0, GW_RELOAD_INTERPRETER = 1, GW_RELOAD_PROCESS = 2 };
+enum { GW_MAP_HEAD_OFF = 0, GW_MAP_HEAD_ON = 1, GW_MAP_HEAD_AUTO = 2 };
 enum {
     GW_MUTEX_DEFAULT = 0, GW_MUTEX_FLOCK = 1, GW_MUTEX_FCNTL = 2, GW_MUTEX_SYSVSEM = 3, GW_MUTEX_POSIXSEM = 4,
     GW_MUTEX_PTHREAD = 5
@@ -66,6 +72,7 @@ typedef struct gw_row {
     const char *str;         /* the default, when it is text; else NULL */
     const char *unset;       /* in words: what holds when nothing is given. NULL: the row has a default */
     long min, max;           /* of numbers; of the count of paths */
+    int idle;                /* accepted and without effect; the help begins with "Has no effect" */
     const char *keywords;    /* separated by '|', or NULL */
     const char *syntax;      /* the arguments; of an option: what follows '=' */
     const char *help;        /* its meaning, for README.md and httpd -L */

@@ -64,8 +64,8 @@ void gwp_interp_announce(gwp_interp *interp);
 int gwp_stacks_dump(int fd, int has_gil);
 
 /* Ends a sub-interpreter that has no users: joins its threads, runs its exit functions. Without the GIL. Returns 0 when it is
- * gone, 1 when threads of the application still run in it: it then stays as it is, unused. */
-int gwp_interp_end(gwp_interp *interp);
+ * gone, 1 when threads of the application still run in it, or when it is to be kept: it then stays as it is, unused. */
+int gwp_interp_end(gwp_interp *interp, int keep);
 
 /* Runs the exit functions of the main interpreter: non-daemon threads are joined, atexit functions run. */
 void gwp_main_exit_functions(void);
@@ -187,6 +187,7 @@ typedef struct gwp_settings {
     int restrict_stdin, restrict_stdout, restrict_signal;
     int threads, processes, multithread, multiprocess, run_once;
     int apache_version[3];
+    double switch_interval;       /* seconds; 0: Python's */
     void (*log)(int level, gowsgi_span line);
 } gwp_settings;
 
@@ -306,7 +307,9 @@ extern uint64_t gwp_requests_served, gwp_go_entries;
 
 typedef struct gwp_python_config {
     const char *home, *executable; /* or NULL */
-    int optimize;
+    int optimize, dont_write_bytecode;
+    const char *hash_seed;         /* "random" or digits, or NULL */
+    const char *warnings;          /* filters as of python -W, each on a line, or NULL */
 } gwp_python_config;
 
 /* The Python this was compiled for, "3.11". Any thread, also before Python starts. */

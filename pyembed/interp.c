@@ -245,7 +245,7 @@ static void forget_importer(void)
     Py_XDECREF(name);
 }
 
-int gwp_interp_end(gwp_interp *interp)
+int gwp_interp_end(gwp_interp *interp, int keep)
 {
     PyThreadState *mine, *main_ts;
 
@@ -258,7 +258,7 @@ int gwp_interp_end(gwp_interp *interp)
     forget_importer();
     call_quietly("threading", "_shutdown");
     call_quietly("atexit", "_run_exitfuncs");
-    if (other_threads(interp, mine) > 0) {
+    if (keep || other_threads(interp, mine) > 0) {
         PyThreadState_Clear(mine);
         PyThreadState_DeleteCurrent();
         return 1;

@@ -121,7 +121,8 @@ func endInterpreter(c *C.gwp_interp) {
 
 func endInterpreterHere(c *C.gwp_interp) {
 	name := C.GoString(c.name)
-	if C.gwp_interp_end(c) != 0 {
+	keep := process.config.KeepInterpreters && process.last.Load()
+	if C.gwp_interp_end(c, flag(keep)) != 0 && !keep {
 		logLine(nil, levelInfo, fmt.Sprintf("application group '%s' is out of use, but its interpreter stays: threads that the "+
 			"application started still run in it", name))
 	}

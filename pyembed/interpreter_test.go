@@ -211,8 +211,8 @@ func TestScriptThatChangesFasterThanItIsCalled(t *testing.T) {
 				continue
 			}
 			q := q
-			q.Mtime = mtime(t, q.Script)
 			least := written.Load() - 1 // the newest may still be on its way to its place
+			q.Mtime = mtime(t, q.Script)
 			r := q.Serve()
 			if !assert.Equal(t, hosttest.Done, r.Outcome, "log: %s", r.LogText()) {
 				return

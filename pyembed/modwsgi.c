@@ -144,11 +144,11 @@ static PyObject *server_dict(void)
 {
     const gwp_settings *p = &gwp_process;
 
-    return Py_BuildValue("{s(iii)s(iii)szszszszsz}", "version", GOWSGI_VERSION_MAJOR, GOWSGI_VERSION_MINOR,
+    return Py_BuildValue("{s(iii)s(iii)szszszszszsd}", "version", GOWSGI_VERSION_MAJOR, GOWSGI_VERSION_MINOR,
                          GOWSGI_VERSION_PATCH, "apache_version", p->apache_version[0], p->apache_version[1],
                          p->apache_version[2], "apache_description", p->apache_description, "apache_mpm",
                          p->apache_mpm, "apache_build_date", p->apache_build_date, "home", p->home, "python_path",
-                         p->python_path);
+                         p->python_path, "switch_interval", p->switch_interval);
 }
 
 /* Runs setup.py; returns its namespace. */

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char reason[512];
@@ -27,6 +28,32 @@ static int publish_libpython(void)
     return -1;
 }
 
+static void set_hash_seed(PyConfig *c, const char *seed)
+{
+    if (!seed)
+        return;
+    c->use_hash_seed = strcmp(seed, "random") != 0;
+    c->hash_seed = c->use_hash_seed ? strtoul(seed, NULL, 10) : 0;
+}
+
+/* Adds the lines to those of PYTHONWARNINGS; later ones take precedence. */
+static PyStatus add_warnings(PyConfig *c, const char *lines)
+{
+    PyStatus status = PyStatus_Ok();
+    size_t n;
+
+    for (; lines && *lines && !PyStatus_Exception(status); lines += n + (lines[n] == '\n')) {
+        char line[1024];
+        wchar_t *wide;
+        n = strcspn(lines, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)n, lines);
+        wide = Py_DecodeLocale(line, NULL);
+        status = wide ? PyWideStringList_Append(&c->warnoptions, wide) : PyStatus_NoMemory();
+        PyMem_RawFree(wide);
+    }
+    return status;
+}
+
 static PyStatus configure(PyConfig *c, const gwp_python_config *config)
 {
     PyStatus status;
@@ -34,11 +61,16 @@ static PyStatus configure(PyConfig *c, const gwp_python_config *config)
     c->install_signal_handlers = 0;
     c->parse_argv = 0;
     c->optimization_level = config->optimize;
+    if (config->dont_write_bytecode)
+        c->write_bytecode = 0;
+    set_hash_seed(c, config->hash_seed);
     status = PyConfig_SetBytesString(c, &c->program_name, config->executable ? config->executable : "python3");
     if (!PyStatus_Exception(status) && config->executable)
         status = PyConfig_SetBytesString(c, &c->executable, config->executable);
     if (!PyStatus_Exception(status) && config->home)
         status = PyConfig_SetBytesString(c, &c->home, config->home);
+    if (!PyStatus_Exception(status))
+        status = add_warnings(c, config->warnings);
     return status;
 }
 

@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -35,30 +36,35 @@ type Import struct {
 
 // Config is what a process is to be. Empty strings are "not configured".
 type Config struct {
-	ProcessGroup     string
-	Home             string // of a daemon process: modules are looked for there first
-	PythonHome       string // WSGIPythonHome: prefix, prefix:exec_prefix, or a virtual environment
-	PythonExecutable string // WSGIPythonExecutable
-	PythonPath       string // WSGIPythonPath: directories, separated by ':'
-	PythonEggs       string // WSGIPythonEggs
-	PythonOptimize   int
-	RestrictStdin    bool
-	RestrictStdout   bool
-	RestrictSignal   bool
-	CaseSensitive    bool
-	Threads          int // that may serve requests at once
-	Processes        int
-	Multithread      bool
-	Multiprocess     bool
-	RunOnce          bool // the process serves one request
-	ApacheVersion    [3]int
-	ApacheDesc       string
-	ApacheMPM        string
-	ApacheBuildDate  string
-	ExitTimeout      time.Duration
-	Imports          []Import
-	Loaded           func(Application) // is told of each application that is put into the table; with a GIL: it must not wait. Or nil
-	Log              unsafe.Pointer    // void (*)(int level, gowsgi_span line); any thread
+	ProcessGroup      string
+	Home              string // of a daemon process: modules are looked for there first
+	PythonHome        string // WSGIPythonHome: prefix, prefix:exec_prefix, or a virtual environment
+	PythonExecutable  string // WSGIPythonExecutable
+	PythonPath        string // WSGIPythonPath: directories, separated by ':'
+	PythonEggs        string // WSGIPythonEggs
+	PythonOptimize    int
+	DontWriteBytecode bool
+	PythonHashSeed    string        // WSGIPythonHashSeed: random, or a number
+	PythonWarnings    string        // WSGIPythonWarnings, each on a line
+	SwitchInterval    time.Duration // 0: Python's
+	KeepInterpreters  bool          // WSGIDestroyInterpreter Off: at the end of the process, exit functions are all that runs
+	RestrictStdin     bool
+	RestrictStdout    bool
+	RestrictSignal    bool
+	CaseSensitive     bool
+	Threads           int // that may serve requests at once
+	Processes         int
+	Multithread       bool
+	Multiprocess      bool
+	RunOnce           bool // the process serves one request
+	ApacheVersion     [3]int
+	ApacheDesc        string
+	ApacheMPM         string
+	ApacheBuildDate   string
+	ExitTimeout       time.Duration
+	Imports           []Import
+	Loaded            func(Application) // is told of each application that is put into the table; with a GIL: it must not wait. Or nil
+	Log               unsafe.Pointer    // void (*)(int level, gowsgi_span line); any thread
 }
 
 // process is the Python of this process; there is one.
@@ -67,6 +73,7 @@ var process struct {
 	mu     sync.Mutex              // guards groups
 	groups map[string]*interpreter // by application group
 	ending sync.WaitGroup          // interpreters that are being ended
+	last   atomic.Bool             // the process ends
 }
 
 func init() {
@@ -100,6 +107,8 @@ func startPython(config Config) error {
 	where := findPython(config, libpythonPath())
 	c.home, c.executable = optionalString(where.home), optionalString(where.executable)
 	c.optimize = C.int(config.PythonOptimize)
+	c.dont_write_bytecode = flag(config.DontWriteBytecode)
+	c.hash_seed, c.warnings = optionalString(config.PythonHashSeed), optionalString(config.PythonWarnings)
 	if C.gwp_python_start(&c, &why) != 0 {
 		return errors.New(C.GoString(why))
 	}
@@ -130,6 +139,7 @@ func Stop() {
 
 // EndInterpreters is Stop without a limit.
 func EndInterpreters() {
+	process.last.Store(true)
 	for _, in := range subInterpreters() {
 		in.retire()
 	}
@@ -146,6 +156,7 @@ func fillSettings(config Config) {
 	s.apache_description = C.CString(config.ApacheDesc)
 	s.apache_mpm = C.CString(config.ApacheMPM)
 	s.apache_build_date = C.CString(config.ApacheBuildDate)
+	s.switch_interval = C.double(config.SwitchInterval.Seconds())
 	s.setup_source = C.CString(setupSource)
 	s.restrict_stdin = flag(config.RestrictStdin)
 	s.restrict_stdout = flag(config.RestrictStdout)

@@ -180,6 +180,9 @@ if settings["application_group"] == "":
     # This is Python's main thread. The module takes the thread that imports it for the main one, and waits for it at the end.
     import threading  # noqa: F401
 
+if settings["application_group"] == "" and settings["switch_interval"]:
+    sys.setswitchinterval(settings["switch_interval"])  # all interpreters of a process have one
+
 publish_modules()
 set_streams()
 if settings["restrict_signal"]:

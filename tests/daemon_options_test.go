@@ -35,7 +35,9 @@ type inside struct {
 	AppGroup       string `json:"app_group"`
 	Multithread    bool
 	Multiprocess   bool
-	RunOnce        bool `json:"run_once"`
+	RunOnce        bool           `json:"run_once"`
+	Limits         map[string]int // soft ones
+	Niceness       []int          // of its threads
 	Values         map[string]string
 }
 

@@ -112,6 +112,27 @@ func (b *slowBody) Read(to []byte) (int, error) {
 	return 1, nil
 }
 
+// ---- WSGIIgnoreActivity ----
+
+// Requests that are no activity, however busy they are, do not keep a process that another request has used. They finish.
+func TestDaemonIgnoreActivity(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Config{Threads: 32, Conf: optionsConf("inactivity-timeout=1") +
+		"\n<Location /main/active>\nWSGIIgnoreActivity On\n</Location>"})
+	pid := answeredBy(t, s, "/main/gil")
+	got := s.Get("/main/active/write?2.5")
+	assert.Regexp(t, regexp.MustCompile(fmt.Sprintf(`^\.+ %d$`, pid)), got.Body)
+	s.WaitLog(`nothing happened for`)
+	pid = awaitOther(t, s, pid)
+
+	assert.Equal(t, pid, answeredBy(t, s, "/main/gil"))
+	const bytes = 25
+	req := s.Request(http.MethodPost, "/main/active/read", &slowBody{left: bytes, tick: time.Tick(100 * time.Millisecond)})
+	req.ContentLength = bytes
+	assert.Equal(t, strconv.Itoa(pid), s.Do(req).Body)
+	awaitOther(t, s, pid)
+}
+
 // ---- deadlock-timeout ----
 
 // Whoever keeps Python's lock, in whatever interpreter: the process is replaced, and the log says where its threads were.

@@ -56,6 +56,10 @@ type pythonFacts struct {
 	PID        int
 	Parent     int
 	Values     map[string]string
+	Hash       int64
+	Warnings   []string
+	Interval   float64
+	Variables  []string // of os.environ, that begin with PYTHON
 }
 
 // builtFor is the Python version that the module under test needs, "3.11".

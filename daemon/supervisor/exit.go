@@ -129,9 +129,10 @@ func (s *supervisor) logKill(w *worker, before phase) {
 			"function took longer", w, daemon.StopTimeout)
 	default:
 		o := &w.group.config.Options
-		w.group.log.Logf(daemon.Warning, "GWSGI0907: %s, told to end because of %s, did not end within graceful-timeout and shutdown-timeout "+
+		limit, option := o.FinishTimeout(w.reason)
+		w.group.log.Logf(daemon.Warning, "GWSGI0907: %s, told to end because of %s, did not end within %s and shutdown-timeout "+
 			"(%s and %s) and is killed. A request or an exit function took longer; raise these if it should be waited for", w,
-			w.reason, o.GracefulTimeout, o.ShutdownTimeout)
+			w.reason, option, limit, o.ShutdownTimeout)
 	}
 }
 

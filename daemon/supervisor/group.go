@@ -109,13 +109,18 @@ func (g *group) wants(s *seat) bool {
 	case s.worker.phase != retiring:
 		return false
 	}
-	return s.worker.reason != daemon.ExitReload || !g.reloading()
+	return !inTurn(s.worker.reason) || !g.replacing()
 }
 
-// reloading tells whether a worker is being replaced because of a changed script. One after the other is.
-func (g *group) reloading() bool {
+// inTurn tells whether workers are replaced one after the other that go for the reason: it holds for all of them at about the same time.
+func inTurn(reason daemon.ExitReason) bool {
+	return reason == daemon.ExitReload || reason == daemon.ExitInterval
+}
+
+// replacing tells whether a worker is being replaced whose turn it is.
+func (g *group) replacing() bool {
 	return slices.ContainsFunc(g.seats, func(s *seat) bool {
-		return s.replacement != nil && s.worker != nil && s.worker.reason == daemon.ExitReload
+		return s.replacement != nil && s.worker != nil && inTurn(s.worker.reason)
 	})
 }
 

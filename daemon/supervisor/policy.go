@@ -136,8 +136,8 @@ func (s *supervisor) drain(w *worker, reason daemon.ExitReason) {
 	s.leave(w, reason, daemon.Drain)
 	o := &w.group.config.Options
 	w.endBy(time.Time{})
-	if o.GracefulTimeout > 0 && o.ShutdownTimeout > 0 {
-		w.endBy(s.now().Add(o.GracefulTimeout + o.ShutdownTimeout + grace))
+	if limit, _ := o.FinishTimeout(reason); limit > 0 && o.ShutdownTimeout > 0 {
+		w.endBy(s.now().Add(limit + o.ShutdownTimeout + grace))
 	}
 }
 
@@ -216,6 +216,12 @@ func (s *supervisor) advance() time.Time {
 		}
 		return next
 	}
+	s.each(func(w *worker) {
+		interval := w.group.config.Options.RestartInterval
+		if interval > 0 && w.phase == serving && due(w.ready.Add(interval)) {
+			s.retire(w, daemon.ExitInterval)
+		}
+	})
 	for _, g := range s.groups {
 		for _, seat := range g.seats {
 			for g.wants(seat) && due(seat.retryAt) && !s.start(g, seat) {

@@ -318,6 +318,31 @@ func TestReloadReplacesOneAtATime(t *testing.T) {
 	assert.Equal(t, []daemon.Verb{daemon.Drain}, r.started[1].sent)
 }
 
+// Each of them serves until its replacement is ready, which the next one's waits for.
+func TestRestartInterval(t *testing.T) {
+	r := newRig(t, func(g *daemon.Group) { g.Options.RestartInterval = time.Minute })
+	r.allReady()
+	r.pass(time.Minute - time.Second)
+	require.Len(t, r.started, 2)
+	r.pass(time.Second)
+	require.Len(t, r.started, 3)
+	assert.Equal(t, daemon.Serving, r.state(r.started[0]))
+	assert.Empty(t, r.started[0].sent)
+	r.says(r.started[2], daemon.Message{Verb: daemon.Ready})
+	assert.Equal(t, []daemon.Verb{daemon.Drain}, r.started[0].sent)
+	assert.Equal(t, daemon.ExitInterval, r.board.Worker(r.started[0].slot).ExitReason())
+	require.Len(t, r.started, 4)
+	assert.Equal(t, daemon.Serving, r.state(r.started[1]))
+	r.says(r.started[3], daemon.Message{Verb: daemon.Ready})
+	r.ends(r.started[0], 0)
+	r.ends(r.started[1], 0)
+	r.pass(time.Minute - time.Second)
+	assert.Len(t, r.started, 4)
+	r.pass(time.Second)
+	assert.Len(t, r.started, 5)
+	assert.Empty(t, r.codes())
+}
+
 func TestMaximumRequestsOfAllAtOnce(t *testing.T) {
 	r := newRig(t, nil)
 	r.allReady()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -41,7 +42,7 @@ func (l *linux) Start(o order) (process, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", ErrSocketName, path)
 	}
-	listener, err := listen(path, o.group.Options.ListenBacklog, l.config.ApacheUID)
+	listener, err := listen(path, o.group.Options.ListenBacklog, l.config.SocketOwner(&o.group.Options))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,11 @@ func (l *linux) launch(c *child, o order, listener int) error {
 	log := uintptr(o.group.LogFD)
 	files := []uintptr{l.null.Fd(), log, log, config.Fd(), uintptr(l.scoreboard), uintptr(pair[1]), uintptr(listener)}
 	attributes.Files = files
-	pid, err := syscall.ForkExec(l.executable, []string{displayName(o.group)}, attributes)
+	var pid int
+	err = l.atPriority(o.group.Options.CPUPriority, func() (err error) {
+		pid, err = syscall.ForkExec(l.executable, []string{displayName(o.group)}, attributes)
+		return err
+	})
 	if err == nil {
 		c.control = pair[0]
 		c.process, err = os.FindProcess(pid)
@@ -85,6 +90,26 @@ func (l *linux) launch(c *child, o order, listener int) error {
 		return fmt.Errorf("%s in the folder %s: %w", l.executable, orCurrent(attributes.Dir), err)
 	}
 	return nil
+}
+
+// atPriority starts a process that has that niceness from its first thread on: it inherits it from the thread that starts it, which is
+// one for this alone, since who is not root cannot take it back.
+func (l *linux) atPriority(nice int, start func() error) error {
+	if nice == 0 || nice < 0 && !l.config.IsRoot {
+		return start()
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		err := unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
+		if err == nil {
+			err = start()
+		} else {
+			err = fmt.Errorf("cpu-priority=%d: %w", nice, err)
+		}
+		done <- err
+	}()
+	return <-done
 }
 
 // attributes says as whom, where and with which environment a group's process runs.

@@ -96,7 +96,7 @@ static int send_with(gwd_exchange *x, struct iovec *iov, size_t count)
         spill_logs(x, (gowsgi_span){logs.data, logs.len});
     free(logs.data);
     x->out.len = 0;
-    gwd_touch();
+    gwd_touch(x);
     return rv;
 }
 
@@ -203,7 +203,7 @@ static ssize_t pull(gwd_exchange *x, char *dest, size_t want)
     if (queue(x, WIRE_WANT, 0, (gowsgi_span){number, sizeof number}, nothing) != 0 || flush(x) != 0)
         return GOWSGI_READ_GONE;
     rv = receive(x, &frame, dest, want);
-    gwd_touch();
+    gwd_touch(x);
     if (rv != 0)
         return rv;
     if (frame.type == WIRE_BODY && frame.length > 0)
@@ -230,7 +230,7 @@ static ssize_t host_read(void *ctx, char *buf, size_t cap)
     gwd_exchange *x = ctx;
     ssize_t n;
 
-    gwd_touch();
+    gwd_touch(x);
     if (x->body.len)
         return take_body(x, buf, cap);
     if (x->body_state <= 0)
@@ -284,7 +284,7 @@ static int host_write(void *ctx, gowsgi_span data, unsigned flags)
     int last = (flags & GOWSGI_WRITE_LAST) != 0, final = last && flags & GOWSGI_WRITE_FINAL;
     uint8_t frame_flags = (uint8_t)(last ? WIRE_FLAG_LAST | WIRE_FLAG_FLUSH : flags & GOWSGI_WRITE_FLUSH ? WIRE_FLAG_FLUSH : 0);
 
-    gwd_touch();
+    gwd_touch(x);
     if (x->broken)
         return -1;
     if (data.len > SMALL) {
@@ -361,6 +361,7 @@ void gwd_exchange_begin(gwd_exchange *x, gwd_conn *conn, const wire_request *req
 {
     x->conn = conn;
     x->broken = x->ended = 0;
+    x->idle = (request->flags & GOWSGI_REQ_IGNORE_ACTIVITY) != 0;
     trim(&x->out);
     trim(&x->ahead);
     x->body = request->body;

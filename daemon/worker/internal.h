@@ -39,6 +39,7 @@ void gwd_conn_abandon(void);
 typedef struct gwd_exchange {
     gwd_conn *conn;
     int broken;                   /* the peer is gone or not to be trusted: nothing more is read or sent */
+    int idle;                     /* the request is no activity (GOWSGI_REQ_IGNORE_ACTIVITY) */
     int ended;                    /* END or FILE was queued or sent */
     gowsgi_buffer out;               /* frames that wait to be sent; the thread that runs host functions */
     gowsgi_span body;             /* what is at hand of the request body */
@@ -67,7 +68,7 @@ void gwd_describe(gowsgi_span environ, char *text, size_t cap);
 
 extern gwd_config gwd_process;
 
-void gwd_touch(void);             /* a request came, read or wrote */
+void gwd_touch(const gwd_exchange *x); /* its request came, read or wrote */
 void gwd_logf(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* As gwd_logf, but at most one line in ten seconds; says how many were left out. */

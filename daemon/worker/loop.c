@@ -56,12 +56,18 @@ static int64_t wall_clock(void)
 }
 
 /* The coarse clock costs nothing, and is that of CLOCK_MONOTONIC a few milliseconds ago. */
-void gwd_touch(void)
+static void active_now(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     __atomic_store_n(&gwd_process.slot->active, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, __ATOMIC_RELAXED);
+}
+
+void gwd_touch(const gwd_exchange *x)
+{
+    if (!x->idle)
+        active_now();
 }
 
 /* ---- Whether requests are taken ---- */
@@ -95,7 +101,7 @@ int gwd_in_flight(void)
 }
 
 /* Counts a request in. Returns 0, or -1 when this process takes it no more. */
-static int admit(void)
+static int admit(const gwd_exchange *x)
 {
     uint64_t number;
 
@@ -109,7 +115,7 @@ static int admit(void)
                 tell(GOWSGI_EXIT_NONE);
             __atomic_add_fetch(&gwd_process.slot->busy, 1, __ATOMIC_RELAXED);
             __atomic_store_n(&gwd_process.slot->requests, number, __ATOMIC_RELAXED);
-            gwd_touch();
+            gwd_touch(x);
             return 0;
         }
     }
@@ -201,7 +207,7 @@ static int serve(gwd_thread *t, gwd_conn *conn, gowsgi_span payload, uint8_t fla
     if (wire_get_request(payload, &r) != 0)
         return -2;
     gwd_exchange_begin(&t->exchange, conn, &r, flags & WIRE_FLAG_BODY_COMPLETE);
-    if (admit() != 0)
+    if (admit(&t->exchange) != 0)
         return gwd_answer_retry(&t->exchange, WIRE_RETRY_STOPPING);
     outcome = run(t, &r, &status);
     rv = gwd_exchange_end(&t->exchange, outcome, status);
@@ -356,7 +362,7 @@ int gwd_start(const gwd_config *config, const char **why)
     threads = calloc((size_t)config->threads, sizeof *threads);
     if (!threads)
         return -1;
-    gwd_touch();
+    active_now();
     __atomic_store_n(&phase, GWD_SERVING, __ATOMIC_SEQ_CST);
     for (int i = 0; i < config->threads; i++) {
         errno = start_thread(&threads[i]);

@@ -4,7 +4,11 @@
 package worker
 
 import (
+	"fmt"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mod-gowsgi/mod_gowsgi/daemon"
 	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
@@ -23,8 +27,7 @@ func (w *worker) serve() {
 		case m := <-w.control.messages:
 			w.obey(m)
 		case s := <-w.signals:
-			w.log.Logf(daemon.Info, "got %v: this process of group '%s' is replaced", s, w.config.Group.Name)
-			retire(daemon.ExitSignal)
+			w.signalled(s)
 		case f := <-w.watch.passed:
 			w.log.Logf(daemon.Debug, "a limit was passed: %v", f.reason)
 			retire(f.reason)
@@ -38,6 +41,17 @@ func (w *worker) serve() {
 		case reason := <-w.watch.retirement:
 			w.retired(reason)
 		}
+	}
+}
+
+// signalled is a signal that asks the process to go. The one for cpu-time-limit comes again each second.
+func (w *worker) signalled(s os.Signal) {
+	reason, why := daemon.ExitSignal, fmt.Sprintf("got %v", s)
+	if s == unix.SIGXCPU {
+		reason, why = daemon.ExitCPUTime, "the time of processors is used up (cpu-time-limit)"
+	}
+	if retire(reason) {
+		w.log.Logf(daemon.Info, "%s: this process of group '%s' is replaced", why, w.config.Group.Name)
 	}
 }
 
@@ -80,10 +94,11 @@ func (w *worker) drain(reason daemon.ExitReason) {
 	w.life.transit(draining, reason.String())
 	w.slot.Transit(daemon.Draining)
 	began := monotonic()
+	limit, option := o.FinishTimeout(reason)
 	for w.unfinished() > 0 {
-		if o.GracefulTimeout > 0 && monotonic()-began > o.GracefulTimeout {
+		if limit > 0 && monotonic()-began > limit {
 			w.log.Logf(daemon.Warning, "GWSGI1023: %d requests still run %v after this process of group '%s' began to end because of %s "+
-				"(graceful-timeout): it ends without them", inFlight(), o.GracefulTimeout, w.config.Group.Name, reason)
+				"(%s): it ends without them", inFlight(), limit, w.config.Group.Name, reason, option)
 			w.logRunning(daemon.Warning)
 			break
 		}

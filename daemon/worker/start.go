@@ -112,6 +112,9 @@ func (w *worker) start() error {
 		unix.Umask(umask)
 	}
 	signal.Notify(w.signals, workerSignals...)
+	if err := setResources(&w.config.Group.Options); err != nil {
+		return err
+	}
 	// A C thread that calls Go needs a processor (a P); two more are for the monitors.
 	runtime.GOMAXPROCS(w.config.Group.Threads + 4)
 	w.control.listen()
@@ -172,28 +175,33 @@ func (w *worker) open() error {
 func (w *worker) pythonConfig() pyembed.Config {
 	c, g := w.config, w.config.Group
 	config := pyembed.Config{
-		ProcessGroup:     g.Name,
-		Home:             g.Options.Home,
-		PythonHome:       g.Options.PythonHome,
-		PythonExecutable: c.PythonExecutable,
-		PythonPath:       g.Options.PythonPath,
-		PythonEggs:       g.Options.PythonEggs,
-		PythonOptimize:   c.PythonOptimize,
-		RestrictStdin:    c.RestrictStdin,
-		RestrictStdout:   c.RestrictStdout,
-		RestrictSignal:   c.RestrictSignal,
-		CaseSensitive:    c.CaseSensitive,
-		Threads:          g.Threads,
-		Processes:        g.Processes,
-		Multithread:      g.Threads > 1,
-		Multiprocess:     g.ExplicitProcesses,
-		RunOnce:          g.Threads == 1 && g.Options.MaximumRequests == 1,
-		ApacheVersion:    c.ApacheVersion,
-		ApacheDesc:       c.ApacheDescription,
-		ApacheMPM:        c.ApacheMPM,
-		ApacheBuildDate:  c.ApacheBuildDate,
-		Loaded:           w.control.loaded,
-		Log:              LogFunction(),
+		ProcessGroup:      g.Name,
+		Home:              g.Options.Home,
+		PythonHome:        g.Options.PythonHome,
+		PythonExecutable:  c.PythonExecutable,
+		PythonPath:        g.Options.PythonPath,
+		PythonEggs:        g.Options.PythonEggs,
+		PythonOptimize:    c.PythonOptimize,
+		DontWriteBytecode: c.DontWriteBytecode,
+		PythonHashSeed:    c.PythonHashSeed,
+		PythonWarnings:    c.PythonWarnings,
+		KeepInterpreters:  c.KeepInterpreters,
+		SwitchInterval:    g.Options.SwitchInterval,
+		RestrictStdin:     c.RestrictStdin,
+		RestrictStdout:    c.RestrictStdout,
+		RestrictSignal:    c.RestrictSignal,
+		CaseSensitive:     c.CaseSensitive,
+		Threads:           g.Threads,
+		Processes:         g.Processes,
+		Multithread:       g.Threads > 1,
+		Multiprocess:      g.ExplicitProcesses,
+		RunOnce:           g.Threads == 1 && g.Options.MaximumRequests == 1,
+		ApacheVersion:     c.ApacheVersion,
+		ApacheDesc:        c.ApacheDescription,
+		ApacheMPM:         c.ApacheMPM,
+		ApacheBuildDate:   c.ApacheBuildDate,
+		Loaded:            w.control.loaded,
+		Log:               LogFunction(),
 	}
 	if g.Options.PythonHome != c.PythonHome {
 		config.PythonExecutable = "" // that of another Python

@@ -56,7 +56,7 @@ func startThreads(config *daemon.Worker, slot *daemon.WorkerSlot, listener, cont
 		listen_fd:         C.int(listener),
 		event_fd:          C.int(pipe[1]),
 		control_fd:        C.int(control),
-		peer_uid:          C.uid_t(config.ApacheUID),
+		peer_uid:          C.uid_t(config.SocketOwner(o)),
 		threads:           C.int(config.Group.Threads),
 		stack_size:        C.size_t(o.StackSize),
 		receive_buffer:    C.int(o.ReceiveBufferSize),
@@ -112,4 +112,4 @@ func exitNow(status int) {
 	C._exit(C.int(status))
 }
 
-var workerSignals = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1}
+var workerSignals = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGXCPU}

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mod-gowsgi/mod_gowsgi/daemon"
 	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
 )
@@ -142,7 +144,9 @@ func (w *worker) guardStart() {
 					w.signals <- s
 					return
 				}
-				why = "got " + s.String()
+				if s != unix.SIGXCPU { // which comes again, and a process that never served would be replaced by its like
+					why = "got " + s.String()
+				}
 			}
 		}
 		w.log.Logf(daemon.Info, "%s while starting: this process of group '%s' ends", why, w.config.Group.Name)

@@ -4,6 +4,7 @@ import ctypes
 import json
 import locale
 import os
+import resource
 import socket
 import sys
 
@@ -13,6 +14,15 @@ AT_IMPORT = dict(os.environ)
 def umask():
     with open("/proc/self/status") as status:
         return next(line.split()[1] for line in status if line.startswith("Umask:"))
+
+
+def niceness():
+    """That of each thread."""
+    found = set()
+    for task in os.listdir("/proc/self/task"):
+        with open("/proc/self/task/%s/stat" % task) as stat:
+            found.add(int(stat.read().rpartition(")")[2].split()[16]))
+    return sorted(found)
 
 
 def stack_size():
@@ -65,6 +75,8 @@ def application(environ, start_response):
         "multithread": environ["wsgi.multithread"],
         "multiprocess": environ["wsgi.multiprocess"],
         "run_once": environ["wsgi.run_once"],
+        "limits": {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))[0] for name in ("CPU", "DATA", "AS")},
+        "niceness": niceness(),
         "values": {name: __import__(name).value for name in names},
     }
     body = json.dumps(answer).encode()
