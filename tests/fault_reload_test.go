@@ -79,6 +79,7 @@ var lifeLine = regexp.MustCompile(`worker (\d+) of process group 'fault' (was st
 // assertReplacedOneByOne reads in the log that a process ends when another is ready, and that one after the other is replaced.
 func assertReplacedOneByOne(t *testing.T, s *harness.Server, replacements int) {
 	t.Helper()
+	harness.Eventually(t, func() bool { return len(found(s, `worker \d+ of process group 'fault' exited`)) >= replacements }, "the last to be told of")
 	var starting, ready, exited int
 	for _, line := range strings.Split(s.ErrorLog(), "\n") {
 		m := lifeLine.FindStringSubmatch(line)
