@@ -276,6 +276,10 @@ void gwp_exit_forked_child(gwp_request *r);
  * is found may be None, or an object that cannot be called. Returns 0, or the status to answer. */
 int gwp_find_application(gwp_request *r);
 
+/* Ends what gwp_find_application() began, after r->loaded was let go of: the exceptions of the request are logged, the hold of the
+ * interpreter is given back. Without the GIL. */
+void gwp_leave_application(gwp_request *r);
+
 /* ---- into Go (serve.c) ---- */
 
 /* Why the C road calls Go. */

@@ -275,10 +275,7 @@ static gowsgi_answer ask(gwp_request *r)
     gwp_log_flush_thread(r->thread);
     gwp_table_release(r->loaded);
     gwp_leave();
-    if (r->failure_count)
-        gwp_go(GWP_JUNCTION_FAILURE, r);
-    if (gwp_interp_release(r->interp))
-        gwp_go(GWP_JUNCTION_END_INTERP, r);
+    gwp_leave_application(r);
     return answer;
 }
 

@@ -82,10 +82,9 @@ func loadApplication(r *C.gwp_request, w wanted) int {
 	if C.gwp_interp_hold(in.c) != 0 {
 		return 0 // retired while this request waited for the lock: the road comes back, to a new interpreter
 	}
-	held := in
 	defer func() {
-		if held != nil {
-			release(held)
+		if r == nil || r.loaded == nil { // else the hold is the request's now
+			release(in)
 		}
 	}()
 	mtime := mtimeOf(info)
@@ -110,11 +109,7 @@ func loadApplication(r *C.gwp_request, w wanted) int {
 			return cannotRead(r, what, err)
 		}
 	}
-	status := s.publish(r, in, w, what)
-	if status == 0 && r != nil {
-		held = nil // it is the request's now
-	}
-	return status
+	return s.publish(r, in, w, what)
 }
 
 func release(in *interpreter) {

@@ -63,6 +63,14 @@ int gwp_find_application(gwp_request *r)
     return status;
 }
 
+void gwp_leave_application(gwp_request *r)
+{
+    if (r->failure_count)
+        gwp_go(GWP_JUNCTION_FAILURE, r);
+    if (gwp_interp_release(r->interp))
+        gwp_go(GWP_JUNCTION_END_INTERP, r);
+}
+
 /* The status of a child that ends with a SystemExit, which is the current error: as Python itself has it. */
 static int exit_status(void)
 {
@@ -132,10 +140,7 @@ static gowsgi_outcome serve(gwp_request *r)
     }
     gwp_respond(r);
     outcome = outcome_of(r);
-    if (r->failure_count)
-        gwp_go(GWP_JUNCTION_FAILURE, r);
-    if (gwp_interp_release(r->interp))
-        gwp_go(GWP_JUNCTION_END_INTERP, r);
+    gwp_leave_application(r);
     return outcome;
 }
 
