@@ -25,7 +25,8 @@ type site struct {
 
 type siteModule struct{ Name, Path string }
 
-// httpdConfig is the same for all contenders. Children never come or go while it is measured: as many are started as
+// httpdConfig is the same for all contenders. It says AllowOverride None as every configuration does that httpd and its
+// packages ship: httpd looks for .htaccess files, in vain and in each folder on the way to a script, where that is not said. Children never come or go while it is measured: as many are started as
 // are allowed, and all of them may be idle. There are two of them unless a flag says otherwise: Debian's default, and
 // for embedded Python two GILs, so that neither WSGI module is measured by its contention for a single one.
 const httpdConfig = `ServerRoot "{{.Dir}}"
@@ -59,6 +60,9 @@ KeepAlive On
 KeepAliveTimeout 30
 MaxKeepAliveRequests 0
 Timeout 60
+<Directory "/">
+AllowOverride None
+</Directory>
 <Location "/">
 Require all granted
 </Location>
