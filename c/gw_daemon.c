@@ -21,6 +21,7 @@ static void give_up_on(gw_errand *e, gw_worker worker)
     gw_pool_leave(e->group, worker);
     if (e->tried_count < GW_MAX_TRIES)
         e->tried[e->tried_count++] = worker;
+    e->full = 0;
 }
 
 /* Whether the errand can go on after connect() to a worker that was READY a moment ago did not succeed. */
@@ -54,6 +55,13 @@ static int try_to_connect(gw_errand *e, gw_worker worker)
     return GW_GO_ON;
 }
 
+/* One that is full is chosen again if there is no other. */
+static int choose(const gw_errand *e, gw_worker *worker)
+{
+    return (e->full && gw_pool_choose(e->group, e->tried, e->tried_count + 1, worker))
+           || gw_pool_choose(e->group, e->tried, e->tried_count, worker);
+}
+
 static int find_worker(gw_errand *e)
 {
     gw_worker worker;
@@ -62,7 +70,7 @@ static int find_worker(gw_errand *e)
         uint32_t seen = __atomic_load_n(&e->group->shared->changes, __ATOMIC_ACQUIRE);
         int verdict;
 
-        if (gw_pool_choose(e->group, e->tried, e->tried_count, &worker)) {
+        if (choose(e, &worker)) {
             verdict = try_to_connect(e, worker);
             if (e->conn || verdict != GW_GO_ON)
                 return verdict;
@@ -144,7 +152,7 @@ gowsgi_outcome gw_daemon_serve(gw_group *group, gowsgi_request *request, gw_host
         return GOWSGI_FAILED;
     }
     pack_body(&e);
-    for (int tries = 0; tries < 2 * GW_MAX_TRIES && verdict == GOWSGI_RETRY; tries++)
+    for (int tries = 0; tries < 2 * GW_MAX_TRIES && verdict == GOWSGI_RETRY; tries += !e.full)
         verdict = attempt(&e);
     if (verdict == GOWSGI_RETRY)
         verdict = gw_failure_no_worker(&e);

@@ -24,8 +24,11 @@ typedef struct gw_errand {
     gw_host *host;
     gowsgi_span body;            /* of the request body: what travels with the request */
     int body_complete;           /* that is all of it */
-    gw_worker tried[GW_MAX_TRIES];  /* workers that did not take it */
+    gw_worker tried[GW_MAX_TRIES + 1]; /* workers that did not take it; behind them the one that is full */
     int tried_count;
+    int full;                    /* a worker had no free thread for it, and sent it back */
+    apr_time_t sent_time;        /* when it was sent first; 0: not yet */
+    long queue_end;              /* when queue-timeout has passed then, on gw_group_clock() */
     int fresh;                   /* use no connection of the pool: one was closed already */
     long patience_ms;            /* how long it may still wait for workers */
     gw_worker worker;            /* the one that has it now */

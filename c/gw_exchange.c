@@ -49,7 +49,7 @@ static int send_request(gw_errand *e)
     const gowsgi_request *q = e->request;
     const wire_request fields = {
         .start_time = q->start_time,
-        .sent_time = apr_time_now(),
+        .sent_time = e->sent_time,
         .script_mtime = q->script_mtime,
         .flags = q->flags,
         .script = q->script,
@@ -75,13 +75,13 @@ static int send_request(gw_errand *e)
 static int await_thread(gw_errand *e)
 {
     struct pollfd answer = { .fd = e->conn->fd, .events = POLLIN };
-    long end = gw_group_clock() + e->group->queue_timeout_ms, rest;
     int unread = 0, rc;
+    long rest;
 
     if (!e->group->queue_timeout_ms)
         return GW_GO_ON;
     do {
-        rest = end - gw_group_clock();
+        rest = e->queue_end - gw_group_clock();
         rc = poll(&answer, 1, rest < 0 ? 0 : rest > INT_MAX ? INT_MAX : (int)rest);
     } while (rc < 0 && errno == EINTR);
     if (rc != 0 || ioctl(e->conn->fd, SIOCOUTQ, &unread) != 0 || unread == 0)
@@ -354,7 +354,10 @@ static int on_retry(gw_errand *e, gowsgi_span payload)
 {
     if (e->head || e->body_asked || payload.len != 1)
         return gw_failure_malformed(e, "a RETRY frame that is wrong there or in itself");
-    if (e->tried_count < GW_MAX_TRIES)
+    e->full = *payload.data == WIRE_RETRY_BUSY;
+    if (e->full)
+        e->tried[e->tried_count] = e->worker;
+    else if (e->tried_count < GW_MAX_TRIES)
         e->tried[e->tried_count++] = e->worker;
     return complete(e, GOWSGI_RETRY);
 }
@@ -391,7 +394,11 @@ int gw_exchange_run(gw_errand *e)
 {
     int verdict;
 
-    e->answered = e->head = e->unflushed = e->whole = 0;
+    e->answered = e->head = e->unflushed = e->whole = e->full = 0;
+    if (!e->sent_time) {
+        e->sent_time = apr_time_now();
+        e->queue_end = gw_group_clock() + e->group->queue_timeout_ms;
+    }
     verdict = send_request(e);
     if (verdict == GW_GO_ON)
         verdict = await_thread(e);

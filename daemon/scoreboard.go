@@ -251,6 +251,17 @@ func (w *WorkerSlot) Busy() int {
 	return int(atomic.LoadUint32((*uint32)(&w.c.busy)))
 }
 
+// SetLoad plays a worker, for tests: so many of its threads serve a request, and it has taken so many requests.
+func (w *WorkerSlot) SetLoad(busy int, requests uint64) {
+	atomic.StoreUint32((*uint32)(&w.c.busy), uint32(busy))
+	atomic.StoreUint64((*uint64)(&w.c.requests), requests)
+}
+
+// Threads is how many threads it has.
+func (w *WorkerSlot) Threads() int {
+	return int(atomic.LoadUint32((*uint32)(&w.c.threads)))
+}
+
 // Requests is how many requests the process has served.
 func (w *WorkerSlot) Requests() uint64 {
 	return atomic.LoadUint64((*uint64)(&w.c.requests))

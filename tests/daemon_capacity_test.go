@@ -86,6 +86,37 @@ func TestDaemonThreads(t *testing.T) {
 	}
 }
 
+// Requests that were sent to the process with the slow one do not wait for it: the other process answers all.
+func TestDaemonSlowRequestHoldsNobodyUp(t *testing.T) {
+	const clients, each = 8, 25
+	s := startWith(t, "processes=2 threads=1")
+	slow, pid := enter(t, s, "slow")
+	other := ""
+	var lock sync.Mutex
+	var all sync.WaitGroup
+	for range clients {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			for range each {
+				got, err := s.Try(s.Request(http.MethodGet, "/main/gil", nil))
+				if !assert.NoError(t, err) || !assert.Equal(t, http.StatusOK, got.Status, got.Body) {
+					return
+				}
+				lock.Lock()
+				assert.True(t, other == "" || other == got.Body, "%s and %s", other, got.Body)
+				other = got.Body
+				lock.Unlock()
+			}
+		}()
+	}
+	all.Wait()
+	assert.False(t, slow.isDone())
+	assert.NotEqual(t, strconv.Itoa(pid), other)
+	openGate(t, s, "")
+	assert.Equal(t, http.StatusOK, slow.wait(t).Status)
+}
+
 // connectionsTo are the connections to a process's socket, those included that it has not accepted yet: /proc/net/unix shows their
 // ends, named as the socket is.
 func connectionsTo(t *testing.T, pid int) []string {

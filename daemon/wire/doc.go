@@ -27,7 +27,8 @@
 //	HEAD DATA* END     a response; HEAD FILE: the body is a file, and the frame is its end
 //	HEAD DATA* ABORT   a response that began and cannot be completed
 //	FAIL               no response: the status to answer
-//	RETRY              the application did not run; the request may be given to another worker
+//	RETRY              the application did not run; the request may be given to another worker, RETRY says why: the script changed, the
+//	                   worker stops, or all its threads are at work while another worker gets on
 //
 // After END, FILE, FAIL and RETRY the connection is ready for the next REQUEST, which must not come before. After ABORT, and when the client stops in the middle, it
 // is closed.

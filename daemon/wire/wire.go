@@ -48,6 +48,7 @@ const (
 	FlagLast         = C.WIRE_FLAG_LAST
 	RetryReload      = C.WIRE_RETRY_RELOAD
 	RetryStopping    = C.WIRE_RETRY_STOPPING
+	RetryBusy        = C.WIRE_RETRY_BUSY
 )
 
 // Flags of a request.

@@ -46,7 +46,8 @@ enum {
 /* Why a worker sends a request back. */
 typedef enum wire_retry {
     WIRE_RETRY_RELOAD = 1,    /* the script changed; the worker is being replaced */
-    WIRE_RETRY_STOPPING = 2   /* the worker takes no more requests */
+    WIRE_RETRY_STOPPING = 2,  /* the worker takes no more requests */
+    WIRE_RETRY_BUSY = 3       /* all its threads are at work, and another worker may have a free one */
 } wire_retry;
 
 typedef struct wire_frame {

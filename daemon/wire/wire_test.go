@@ -67,6 +67,7 @@ func TestGoldenFrames(t *testing.T) {
 		"00000000 16 00 0000":                                  {TypeAbort, 0, []byte{}},
 		"00000002 17 00 0000 01f8":                             {TypeFail, 0, []byte{0x01, 0xf8}},
 		"00000001 18 00 0000 01":                               {TypeRetry, 0, []byte{RetryReload}},
+		"00000001 18 00 0000 03":                               {TypeRetry, 0, []byte{RetryBusy}},
 	}
 	for text, frame := range golden {
 		wire := unhex(t, text)

@@ -139,3 +139,12 @@ int gwd_conn_receive(gwd_conn *conn, char *input, wire_frame *frame, const char 
         gwd_conn_note_partial(conn, 0);
     return whole;
 }
+
+int gwd_conn_retry(gwd_conn *conn, wire_retry reason)
+{
+    char frame[WIRE_HEAD + 1];
+
+    wire_put_head(frame, WIRE_RETRY, 0, 1);
+    frame[WIRE_HEAD] = (char)reason;
+    return send(conn->fd, frame, sizeof frame, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof frame ? 0 : -1;
+}

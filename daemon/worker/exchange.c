@@ -372,7 +372,7 @@ void gwd_exchange_begin(gwd_exchange *x, gwd_conn *conn, const wire_request *req
     pthread_mutex_unlock(&x->log_lock);
 }
 
-int gwd_answer_retry(gwd_exchange *x, wire_retry reason)
+static int answer_retry(gwd_exchange *x, wire_retry reason)
 {
     char byte = (char)reason;
 
@@ -397,7 +397,7 @@ int gwd_exchange_end(gwd_exchange *x, gowsgi_outcome outcome, int status)
         queue_end(x, WIRE_FAIL, (gowsgi_span){number, sizeof number});
         return flush(x);
     case GOWSGI_RETRY:
-        return gwd_answer_retry(x, WIRE_RETRY_RELOAD);
+        return answer_retry(x, WIRE_RETRY_RELOAD);
     case GOWSGI_ABORTED:
         queue_end(x, WIRE_ABORT, nothing);
         break;

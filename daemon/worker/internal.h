@@ -28,6 +28,9 @@ void gwd_conn_note_partial(gwd_conn *conn, int64_t since);
  * its bytes, 0 when there is not all of it yet, -1 when the peer is gone, -2 when it is broken. */
 int gwd_conn_receive(gwd_conn *conn, char *input, wire_frame *frame, const char **data);
 
+/* Answers a request at once: it is to go to another worker. Returns 0, or -1 when the connection is to be closed. */
+int gwd_conn_retry(gwd_conn *conn, wire_retry reason);
+
 /* Around a fork the list is locked; then the child closes them all, so that what the parent closes is closed. */
 void gwd_conn_lock(void);
 void gwd_conn_unlock(void);
@@ -57,9 +60,6 @@ void gwd_exchange_begin(gwd_exchange *x, gwd_conn *conn, const wire_request *req
 
 /* Sends what the outcome needs. Returns 0 when the connection is ready for the next request, -1 when it is to be closed. */
 int gwd_exchange_end(gwd_exchange *x, gowsgi_outcome outcome, int status);
-
-/* Answers without an exchange: one small frame. */
-int gwd_answer_retry(gwd_exchange *x, wire_retry reason);
 
 /* "GET /path (client 1.2.3.4:5)" of an environ. */
 void gwd_describe(gowsgi_span environ, char *text, size_t cap);

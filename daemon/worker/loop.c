@@ -35,6 +35,7 @@ static int epoll_fd = -1;
 static int phase;                 /* gwd_phase */
 static int in_flight;
 static uint64_t admitted;         /* requests */
+static int watched;               /* GWD_FULL was told */
 
 /* What epoll returns for the listening socket. */
 static char listener;
@@ -72,10 +73,10 @@ void gwd_touch(const gwd_exchange *x)
 
 /* ---- Whether requests are taken ---- */
 
-/* Tells Go. */
-static int tell(gowsgi_exit_reason reason)
+/* Tells Go a gowsgi_exit_reason or a gwd_event. */
+static int tell(int what)
 {
-    unsigned char byte = (unsigned char)reason;
+    unsigned char byte = (unsigned char)what;
 
     return write(gwd_process.event_fd, &byte, 1) == 1 ? 0 : -1;
 }
@@ -100,19 +101,33 @@ int gwd_in_flight(void)
     return __atomic_load_n(&in_flight, __ATOMIC_SEQ_CST);
 }
 
+int gwd_watch_over(void)
+{
+    __atomic_store_n(&watched, 0, __ATOMIC_SEQ_CST);
+    return gwd_in_flight() < gwd_process.threads || __atomic_exchange_n(&watched, 1, __ATOMIC_SEQ_CST);
+}
+
+/* The last free thread has begun a request: who comes now has to wait. */
+static void note_full(void)
+{
+    if (!__atomic_load_n(&watched, __ATOMIC_RELAXED) && !__atomic_exchange_n(&watched, 1, __ATOMIC_SEQ_CST))
+        tell(GWD_FULL);
+}
+
 /* Counts a request in. Returns 0, or -1 when this process takes it no more. */
 static int admit(const gwd_exchange *x)
 {
     uint64_t number;
 
-    __atomic_add_fetch(&in_flight, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_add_fetch(&in_flight, 1, __ATOMIC_SEQ_CST) >= gwd_process.threads)
+        note_full();
     if (__atomic_load_n(&phase, __ATOMIC_SEQ_CST) == GWD_SERVING) {
         number = __atomic_add_fetch(&admitted, 1, __ATOMIC_SEQ_CST);
         if (!gwd_process.maximum_requests || number <= gwd_process.maximum_requests) {
             if (number == gwd_process.maximum_requests)
                 gwd_retire(GOWSGI_EXIT_MAXIMUM_REQUESTS);
             else if (gwd_process.milestone && number % gwd_process.milestone == 0)
-                tell(GOWSGI_EXIT_NONE);
+                tell(GWD_MILESTONE);
             __atomic_add_fetch(&gwd_process.slot->busy, 1, __ATOMIC_RELAXED);
             __atomic_store_n(&gwd_process.slot->requests, number, __ATOMIC_RELAXED);
             gwd_touch(x);
@@ -208,7 +223,7 @@ static int serve(gwd_thread *t, gwd_conn *conn, gowsgi_span payload, uint8_t fla
         return -2;
     gwd_exchange_begin(&t->exchange, conn, &r, flags & WIRE_FLAG_BODY_COMPLETE);
     if (admit(&t->exchange) != 0)
-        return gwd_answer_retry(&t->exchange, WIRE_RETRY_STOPPING);
+        return gwd_conn_retry(conn, WIRE_RETRY_STOPPING);
     outcome = run(t, &r, &status);
     rv = gwd_exchange_end(&t->exchange, outcome, status);
     dismiss();
@@ -217,14 +232,24 @@ static int serve(gwd_thread *t, gwd_conn *conn, gowsgi_span payload, uint8_t fla
 
 /* ---- A connection that has something to say ---- */
 
-static int handle(gwd_thread *t, gwd_conn *conn)
+static int send_back(gwd_conn *conn)
+{
+    int serving = __atomic_load_n(&phase, __ATOMIC_SEQ_CST) == GWD_SERVING;
+
+    return gwd_conn_retry(conn, serving ? WIRE_RETRY_BUSY : WIRE_RETRY_STOPPING);
+}
+
+/* t is NULL for a request that is to be sent back. Returns as serve(), or 1 when there is no whole request yet. */
+static int handle(gwd_thread *t, gwd_conn *conn, char *input)
 {
     const char *data;
     wire_frame frame;
-    int rv = gwd_conn_receive(conn, t->input, &frame, &data);
+    int rv = gwd_conn_receive(conn, input, &frame, &data);
 
+    if (rv == 0)
+        return 1;
     if (rv == 1) {
-        rv = serve(t, conn, (gowsgi_span){data + WIRE_HEAD, frame.length}, frame.flags);
+        rv = t ? serve(t, conn, (gowsgi_span){data + WIRE_HEAD, frame.length}, frame.flags) : send_back(conn);
         free(conn->partial.data);
         conn->partial = (gowsgi_buffer){NULL, 0, 0};
     }
@@ -307,29 +332,60 @@ static void accept_all(void)
     arm(EPOLL_CTL_MOD, gwd_process.listen_fd, &listener);
 }
 
-/* ---- Threads ---- */
+/* ---- What there is to do ---- */
+
+/* The next connection that has something to say; NULL: there was none within so many milliseconds (-1: any time). New ones are accepted
+ * meanwhile. */
+static gwd_conn *next_conn(int ms)
+{
+    struct epoll_event event;
+
+    while (epoll_wait(epoll_fd, &event, 1, ms) == 1) {
+        if (event.data.ptr != &listener)
+            return event.data.ptr;
+        accept_all();
+    }
+    return NULL;
+}
+
+/* After handle(). */
+static void release(gwd_conn *conn, int rv)
+{
+    if (rv < 0)
+        gwd_conn_close(conn);
+    else
+        arm(EPOLL_CTL_MOD, conn->fd, conn);
+}
 
 static void *thread_main(void *arg)
 {
     gwd_thread *t = arg;
-    struct epoll_event event;
+    gwd_conn *conn;
 
     t->tid = (long)gettid();
     for (;;) {
-        if (epoll_wait(epoll_fd, &event, 1, -1) != 1)
-            continue;
-        if (event.data.ptr == &listener) {
-            accept_all();
-            continue;
-        }
-        gwd_conn *conn = event.data.ptr;
-        if (handle(t, conn) < 0)
-            gwd_conn_close(conn);
-        else
-            arm(EPOLL_CTL_MOD, conn->fd, conn);
+        conn = next_conn(-1);
+        if (conn)
+            release(conn, handle(t, conn, t->input));
     }
     return NULL;
 }
+
+int gwd_send_back(int most)
+{
+    static char input[GWD_INPUT];
+    gwd_conn *conn;
+    int count = 0, rv;
+
+    while (count < most && (conn = next_conn(0))) {
+        rv = handle(NULL, conn, input);
+        count += rv == 0;
+        release(conn, rv);
+    }
+    return count;
+}
+
+/* ---- Threads ---- */
 
 static int start_thread(gwd_thread *t)
 {

@@ -22,6 +22,7 @@ type worker struct {
 	config  *daemon.Worker
 	slot    *daemon.WorkerSlot
 	group   *daemon.GroupSlot
+	peers   []*daemon.WorkerSlot // the other places of the group's workers
 	log     *daemon.Logger
 	life    life
 	limits  limits
@@ -81,24 +82,30 @@ func newWorker() (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if config.Slot >= board.Workers() || config.Group.Index >= board.Groups() {
+	g := config.Group
+	if config.Slot >= board.Workers() || g.Index >= board.Groups() || g.FirstSlot+g.SlotCount > board.Workers() {
 		return nil, fmt.Errorf("%w: it has no place in the scoreboard", daemon.ErrConfig)
 	}
 	if err := unix.SetNonblock(daemon.ControlFD, true); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	o := &config.Group.Options
+	o := &g.Options
 	w := &worker{
 		config:  config,
 		slot:    board.Worker(config.Slot),
-		group:   board.Group(config.Group.Index),
-		log:     daemon.NewLogger(2, config.Group.LogLevel),
+		group:   board.Group(g.Index),
+		log:     daemon.NewLogger(2, g.LogLevel),
 		limits:  limits{inactivity: o.InactivityTimeout, deadlock: o.DeadlockTimeout, request: o.RequestTimeout, startup: o.StartupTimeout},
 		main:    newMainThread(),
 		signals: make(chan os.Signal, 4),
 		opened:  make(chan struct{}),
 		called:  make(chan struct{}),
 		born:    monotonic(),
+	}
+	for i := range g.SlotCount {
+		if at := g.FirstSlot + i; at != config.Slot {
+			w.peers = append(w.peers, board.Worker(at))
+		}
 	}
 	w.life.log = w.log
 	w.control = newControl(os.NewFile(daemon.ControlFD, "control"), w.slot, w.log)
@@ -166,6 +173,7 @@ func (w *worker) open() error {
 	w.life.transit(serving, "it is ready")
 	close(w.opened)
 	w.watch.listen(retirement)
+	go w.tendQueue()
 	w.slot.Transit(daemon.Serving)
 	w.group.Bump()
 	w.control.send(daemon.Message{Verb: daemon.Ready})

@@ -41,10 +41,16 @@ func prepareProcess() {
 	C.gwd_prepare()
 }
 
+// What C tells beside the reason of its retirement.
+const (
+	eventMilestone = C.GWD_MILESTONE
+	eventFull      = C.GWD_FULL
+)
+
 // milestones is how often in its life a worker that may serve so many requests only considers how long it still has.
 const milestones = 16
 
-// startThreads begins to take requests. The returned file yields a byte for the retirement, its reason, and 0 at each milestone.
+// startThreads begins to take requests. The returned file yields a byte for the retirement, its reason, and the events.
 func startThreads(config *daemon.Worker, slot *daemon.WorkerSlot, listener, control int) (*os.File, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -84,6 +90,16 @@ func endPartials(limit time.Duration) {
 	if limit > 0 {
 		C.gwd_conn_end_partials(C.int64_t((monotonic() - limit).Microseconds()))
 	}
+}
+
+// sendBack sends requests that wait for a thread to other workers, up to so many.
+func sendBack(most int) int {
+	return int(C.gwd_send_back(C.int(most)))
+}
+
+// watchOver ends the watch that full began, unless all threads are at work just now.
+func watchOver() bool {
+	return C.gwd_watch_over() != 0
 }
 
 func inFlight() int {

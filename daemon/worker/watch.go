@@ -26,6 +26,7 @@ type watch struct {
 	passed     chan finding // limits that call for a retirement
 	retirement chan daemon.ExitReason
 	milestone  chan struct{}
+	full       chan struct{} // all threads are at work
 }
 
 // begin starts the monitors but for probe, which needs Python.
@@ -33,27 +34,35 @@ func (m *watch) begin(w *worker) {
 	m.passed = make(chan finding, 1)
 	m.retirement = make(chan daemon.ExitReason, 1)
 	m.milestone = make(chan struct{}, 1)
+	m.full = make(chan struct{}, 1)
 	go m.run(w)
 }
 
-// listen carries what C says about milestones and its retirement.
+// listen carries what C says about its threads and its retirement.
 func (m *watch) listen(events *os.File) {
 	go func() {
-		var reason [1]byte
+		var what [1]byte
 		for {
-			if _, err := events.Read(reason[:]); err != nil {
+			if _, err := events.Read(what[:]); err != nil {
 				return
 			}
-			if daemon.ExitReason(reason[0]) != daemon.ExitNone {
-				m.retirement <- daemon.ExitReason(reason[0])
-				return
-			}
-			select {
-			case m.milestone <- struct{}{}:
+			switch what[0] {
+			case eventMilestone:
+				signalOnce(m.milestone)
+			case eventFull:
+				signalOnce(m.full)
 			default:
+				m.retirement <- daemon.ExitReason(what[0])
 			}
 		}
 	}()
+}
+
+func signalOnce(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // probe takes the GIL again and again, on a thread of its own.
