@@ -26,8 +26,8 @@ typedef struct gw_errand {
     int body_complete;           /* that is all of it */
     gw_worker tried[GW_MAX_TRIES + 1]; /* workers that did not take it; behind them the one that is full */
     int tried_count;
-    int full;                    /* a worker had no free thread for it, and sent it back */
-    apr_time_t sent_time;        /* when it was sent first; 0: not yet */
+    int full;                    /* the last one had no free thread for it, and sent it back */
+    apr_time_t sent_time;        /* since when it waits for a thread, of this worker or of others that were full */
     long queue_end;              /* when queue-timeout has passed then, on gw_group_clock() */
     int fresh;                   /* use no connection of the pool: one was closed already */
     long patience_ms;            /* how long it may still wait for workers */
