@@ -1,5 +1,5 @@
 """Writes to the file TRACE which request begins (+) and ends (-) in which process. The query's first word is the request's name; the
-second, if there is one, how the process is to die, which it does when other requests run in it, too."""
+second, if there is one, how the process is to die, which it does when other requests run in it, too; those do not end any more."""
 import ctypes
 import os
 import resource
@@ -9,6 +9,7 @@ import time
 
 lock = threading.Lock()
 running = 0
+dying = False
 OTHERS = 3
 
 
@@ -53,19 +54,32 @@ def trace(environ, sign, name):
     os.close(fd)
 
 
-def application(environ, start_response):
+def leave():
+    """Whether the request may end."""
     global running
+    with lock:
+        running -= not dying
+        return not dying
+
+
+def application(environ, start_response):
+    global running, dying
     name, _, how = environ["QUERY_STRING"].partition("+")
     trace(environ, b"+", name)
     with lock:
         running += 1
     if how:
-        while running <= OTHERS:
+        while not dying:
+            with lock:
+                dying = running > OTHERS
             time.sleep(0.001)
-        DEATHS[how]()
+        try:
+            DEATHS[how]()
+        finally:
+            dying = False
     time.sleep(0.02)
-    with lock:
-        running -= 1
+    while not leave():
+        time.sleep(0.001)
     trace(environ, b"-", name)
     body = b"%d" % os.getpid()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
