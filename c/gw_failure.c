@@ -3,12 +3,11 @@
 #include "gw_failure.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "apr_strings.h"
 
+#include "gw_exit.h"
 #include "gw_log.h"
 
 /* How long a request that lost its worker waits for the supervisor to say how the worker ended. */
@@ -113,9 +112,7 @@ static const char *how_it_ended(const gw_errand *e, int known, int status)
 {
     if (!known)
         return "closed the connection";
-    if (WIFSIGNALED(status))
-        return apr_psprintf(e->r->pool, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return apr_psprintf(e->r->pool, "exited with status %d", WIFEXITED(status) ? WEXITSTATUS(status) : status);
+    return apr_pstrcat(e->r->pool, "ended with ", gw_exit_describe(e->r->pool, status), NULL);
 }
 
 gowsgi_outcome gw_failure_lost(gw_errand *e)

@@ -20,6 +20,7 @@
 #include "http_core.h"
 #include "http_main.h"
 
+#include "gw_exit.h"
 #include "gw_group.h"
 #include "gw_handover.h"
 #include "gw_loader.h"
@@ -230,8 +231,17 @@ static int next_delay(supervisor *s)
     return delay;
 }
 
-static void died(supervisor *s, int status)
+/* The status that a maintenance function was given, as waitpid() has it. APR gives just that when it looks by itself; the MPM gives the
+ * number of the exit status or of the signal, without saying which. Of what the supervisor exits with (2: Go's runtime; 126 and 127:
+ * become_supervisor()) none is a signal that ends it: SIGHUP and SIGINT it catches. */
+static int wait_status(int status)
 {
+    return status <= 2 || status == 126 || status == 127 ? status << 8 : status;
+}
+
+static void died(supervisor *s, const char *ending)
+{
+    pid_t pid = s->proc.pid;
     int delay;
 
     s->proc.pid = 0;
@@ -240,9 +250,9 @@ static void died(supervisor *s, int status)
     if (s->stopping)
         return;
     delay = next_delay(s);
-    ap_log_error(GW_MARK, APLOG_ERR, 0, s->server, "GWSGI1102: the supervisor of the daemon process groups ended unexpectedly (signal or "
-                 "exit status %d); its processes end with it. It is started again%s. A line before this one may tell why",
-                 status, delay ? apr_psprintf(s->pconf, " in %d seconds", delay) : "");
+    ap_log_error(GW_MARK, APLOG_ERR, 0, s->server, "GWSGI1102: the supervisor of the daemon process groups (pid %" APR_PID_T_FMT ") ended "
+                 "unexpectedly with %s; its processes end with it. It is started again%s. A line before this one may tell why", pid,
+                 ending, delay ? apr_psprintf(s->pconf, " in %d seconds", delay) : "");
     gw_group_vacate();
     launch(s, delay);
 }
@@ -254,8 +264,10 @@ static void maintain(int reason, void *data, int status)
 
     switch (reason) {
     case APR_OC_REASON_DEATH:
+        died(s, gw_exit_describe(s->pconf, wait_status(status)));
+        break;
     case APR_OC_REASON_LOST:
-        died(s, status);
+        died(s, "a status that nobody knows");
         break;
     case APR_OC_REASON_RESTART:
         if (!s->stopping)

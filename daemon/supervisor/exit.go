@@ -105,7 +105,7 @@ func (s *supervisor) notStarted(w *worker, seat *seat, err error) {
 // ---- Lines ----
 
 func (s *supervisor) logExit(w *worker, before phase, crashed bool, status syscall.WaitStatus, delay time.Duration) {
-	ended := fmt.Sprintf("%s %s, %s after its start and %d requests", w, describeStatus(status),
+	ended := fmt.Sprintf("%s ended with %s, %s after its start and %d requests", w, describeStatus(status),
 		s.now().Sub(w.started).Round(100*time.Millisecond), w.slot.board.Requests())
 	switch {
 	case !crashed:
@@ -164,10 +164,10 @@ func remedy(status syscall.WaitStatus, exit string) string {
 	return "Somebody sent it that signal"
 }
 
-// describeStatus says how a process ended.
+// describeStatus puts in words how a process ended, as gw_exit_describe() does: "exit status 3", or "signal 11 (SIGSEGV), core dumped".
 func describeStatus(status syscall.WaitStatus) string {
 	if !status.Signaled() {
-		return fmt.Sprintf("exited with status %d", status.ExitStatus())
+		return fmt.Sprintf("exit status %d", status.ExitStatus())
 	}
 	core := ""
 	if status.CoreDump() {
@@ -175,7 +175,7 @@ func describeStatus(status syscall.WaitStatus) string {
 	}
 	name := unix.SignalName(status.Signal())
 	if name == "" {
-		return fmt.Sprintf("was ended by signal %d%s", status.Signal(), core)
+		return fmt.Sprintf("signal %d%s", status.Signal(), core)
 	}
-	return fmt.Sprintf("was ended by signal %d (%s)%s", status.Signal(), name, core)
+	return fmt.Sprintf("signal %d (%s)%s", status.Signal(), name, core)
 }

@@ -344,7 +344,7 @@ func TestKilledWorkerComesBack(t *testing.T) {
 	assert.EqualValues(t, 1, incarnation)
 	assert.Equal(t, 9, status)
 	s.until("two workers again", func() bool { return len(s.ready()) == 2 })
-	assert.Contains(t, s.log("group.log"), fmt.Sprintf("GWSGI0902: worker %d of process group 'blog' was ended by signal 9 (SIGKILL)", pid))
+	assert.Contains(t, s.log("group.log"), fmt.Sprintf("GWSGI0902: worker %d of process group 'blog' ended with signal 9 (SIGKILL)", pid))
 	assert.Len(t, s.sockets(), 2)
 }
 
@@ -382,7 +382,7 @@ func TestWorkersThatCannotStart(t *testing.T) {
 		option, value string
 		says          string
 	}{
-		"at once":   {"option.env", "FAKE=die", `GWSGI0903: worker \d+ of process group 'blog' exited with status 3`},
+		"at once":   {"option.env", "FAKE=die", `GWSGI0903: worker \d+ of process group 'blog' ended with exit status 3`},
 		"home":      {"option.home", "/no/such", `GWSGI0904: .*home=: stat /no/such: no such file`},
 		"env-file":  {"option.env-file", "/no/such", `GWSGI0904: .*env-file: open /no/such`},
 		"long name": {"option.umask", "022", `GWSGI0904: .*path is too long; set WSGISocketPrefix`},
