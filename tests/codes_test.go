@@ -79,3 +79,16 @@ func TestLogCodesAreDocumented(t *testing.T) {
 	}
 	assert.Equal(t, slices.Sorted(maps.Keys(logged)), slices.Sorted(maps.Keys(listed)), "logged, and listed in README.md")
 }
+
+// In processes that live as long as httpd no goroutine ends with Go's own words for a panic, which have no code.
+func TestGoroutinesOfDaemonsAreGuarded(t *testing.T) {
+	bare := regexp.MustCompile(`(?m)^\s*go .*`)
+	guarded := regexp.MustCompile(`^\s*go (w\.)?guarded\(`)
+	for file, text := range sources(t, "daemon") {
+		for _, line := range bare.FindAllString(text, -1) {
+			if filepath.Ext(file) == ".go" {
+				assert.Regexp(t, guarded, line, file)
+			}
+		}
+	}
+}

@@ -118,7 +118,7 @@ func (s *supervisor) logExit(w *worker, before phase, crashed bool, status sysca
 			"The lines before this one should tell why; an import may have ended the process"))
 	default:
 		w.group.log.Logf(daemon.Err, "GWSGI0902: %s, and nobody had told it to. Requests that it ran are lost. %s%s", ended,
-			next(s.mode, delay), remedy(status, "Look for os._exit() in the application and its libraries"))
+			next(s.mode, delay), remedy(status, "A line before this one may tell why; else look for os._exit() in the application and its libraries"))
 	}
 }
 

@@ -28,8 +28,29 @@ func TestMain(m *testing.M) {
 		os.Exit(Main())
 	case "worker":
 		os.Exit(fakeWorker())
+	case "defect":
+		guarded(daemon.NewLogger(2, daemon.Warning), func() { watchLease(closedEvents()) })
 	}
 	os.Exit(m.Run())
+}
+
+func closedEvents() chan<- event {
+	events := make(chan event)
+	close(events)
+	return events
+}
+
+// A panic ends the process, with a line that says what to do, and not in Go's words.
+func TestDefectEndsTheProcess(t *testing.T) {
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(executable)
+	cmd.Env = append(os.Environ(), "GOWSGID_ROLE=defect")
+	out, err := cmd.CombinedOutput()
+	assert.EqualError(t, err, "exit status 1")
+	assert.Regexp(t, `^\[.*\] \[gowsgi:crit\] \[pid \d+:tid \d+\] GWSGI0914: .* in the supervisor, .*: send on closed channel; .*report it`, string(out))
+	assert.Contains(t, string(out), "supervisor.watchLease(")
+	assert.NotContains(t, string(out), "\ngoroutine", "its stack has the form of the log")
 }
 
 // about is what a worker tells about itself to whoever connects.

@@ -28,32 +28,26 @@ type watch struct {
 	milestone  chan struct{}
 }
 
-// begin starts the monitors but for probe, which needs Python.
-func (m *watch) begin(w *worker) {
-	m.passed = make(chan finding, 1)
-	m.retirement = make(chan daemon.ExitReason, 1)
-	m.milestone = make(chan struct{}, 1)
-	go m.run(w)
+func newWatch() *watch {
+	return &watch{passed: make(chan finding, 1), retirement: make(chan daemon.ExitReason, 1), milestone: make(chan struct{}, 1)}
 }
 
 // listen carries what C says about milestones and its retirement.
 func (m *watch) listen(events *os.File) {
-	go func() {
-		var reason [1]byte
-		for {
-			if _, err := events.Read(reason[:]); err != nil {
-				return
-			}
-			if daemon.ExitReason(reason[0]) != daemon.ExitNone {
-				m.retirement <- daemon.ExitReason(reason[0])
-				return
-			}
-			select {
-			case m.milestone <- struct{}{}:
-			default:
-			}
+	var reason [1]byte
+	for {
+		if _, err := events.Read(reason[:]); err != nil {
+			return
 		}
-	}()
+		if daemon.ExitReason(reason[0]) != daemon.ExitNone {
+			m.retirement <- daemon.ExitReason(reason[0])
+			return
+		}
+		select {
+		case m.milestone <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // probe takes the GIL again and again, on a thread of its own.
@@ -123,35 +117,33 @@ func (w *worker) endDeadlock(f finding) {
 
 // guardStart ends a process that is told to before it is open: nobody waits for what it would serve.
 func (w *worker) guardStart() {
-	go func() {
-		why := ""
-		for why == "" {
-			select {
-			case <-w.opened:
+	why := ""
+	for why == "" {
+		select {
+		case <-w.opened:
+			return
+		case m := <-w.control.messages:
+			if w.life.phase() != starting { // both came at once
+				w.control.messages <- m
 				return
-			case m := <-w.control.messages:
-				if w.life.phase() != starting { // both came at once
-					w.control.messages <- m
-					return
-				}
-				if m.Verb == daemon.Serve {
-					close(w.called)
-					continue
-				}
-				why = "told to " + m.Verb.String()
-			case s := <-w.signals:
-				if w.life.phase() != starting {
-					w.signals <- s
-					return
-				}
-				if s != unix.SIGXCPU { // which comes again, and a process that never served would be replaced by its like
-					why = "got " + s.String()
-				}
+			}
+			if m.Verb == daemon.Serve {
+				close(w.called)
+				continue
+			}
+			why = "told to " + m.Verb.String()
+		case s := <-w.signals:
+			if w.life.phase() != starting {
+				w.signals <- s
+				return
+			}
+			if s != unix.SIGXCPU { // which comes again, and a process that never served would be replaced by its like
+				why = "got " + s.String()
 			}
 		}
-		w.log.Logf(daemon.Info, "%s while starting: this process of group '%s' ends", why, w.config.Group.Name)
-		exitNow(0)
-	}()
+	}
+	w.log.Logf(daemon.Info, "%s while starting: this process of group '%s' ends", why, w.config.Group.Name)
+	exitNow(0)
 }
 
 func (w *worker) endStart(f finding) {
