@@ -117,7 +117,7 @@ static int launch(supervisor *s, int delay)
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         ap_log_error(GW_MARK, APLOG_ERR, errno, s->server, "GWSGI1103: the supervisor of the daemon process groups cannot be "
-                     "started: fork failed. httpd tries again in some seconds");
+                     "started: fork failed. httpd tries again in some seconds. Look for limits on processes or memory");
         return 0;
     }
     setpgid(pid, pid); /* as it does itself: is_supervisor() must know it from the first moment on */
@@ -323,7 +323,7 @@ static void await_end(const supervisor *s, pid_t pid, apr_time_t end)
     if (is_gone_by(pid, end))
         return;
     ap_log_error(GW_MARK, APLOG_WARNING, 0, s->server, "GWSGI1104: a supervisor of daemon process groups (pid %" APR_PID_T_FMT ") did not "
-                 "end in time; it is killed, and its processes end with it", pid);
+                 "end in time; it is killed, and its processes end with it. Please report it when it happens again", pid);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
 }
@@ -385,7 +385,7 @@ void gw_spawn_start(apr_pool_t *pconf, server_rec *main_server)
     problem = gw_handover_prepare(&s->handover, pconf, main_server);
     if (problem) {
         ap_log_error(GW_MARK, APLOG_CRIT, errno, main_server, "GWSGI1105: there will be no daemon processes: %s. Requests for "
-                     "them are answered with 500", problem);
+                     "them are answered with 500. Look for limits on memory or descriptors, and restart httpd", problem);
         gw_handover_close(&s->handover);
         return;
     }

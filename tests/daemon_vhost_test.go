@@ -86,7 +86,7 @@ func TestDaemonVhostGroups(t *testing.T) {
 	for path, line := range map[string]string{
 		"/app":         `GWSGI0211: .*inside.wsgi is to run in the process group one, which belongs to the virtual host one.example.com`,
 		"/app/named":   `GWSGI0211: .*inside.wsgi is to run in the process group one, which belongs to the virtual host one.example.com`,
-		"/app/unknown": `GWSGI0210: .*inside.wsgi is to run in the process group nobody, but no WSGIDaemonProcess declares it`,
+		"/app/unknown": `GWSGI0210: .*inside.wsgi is to run in the process group nobody, but no WSGIDaemonProcess declares it.* Declare it, `,
 	} {
 		before := len(logOf(t, s, "two.log", line))
 		assert.Equal(t, http.StatusInternalServerError, from(s, s.Ports[0], "two.example.com", path).Status, path)

@@ -68,7 +68,7 @@ func assertOnlyRunningFailed(t *testing.T, s *harness.Server, outcomes []outcome
 	}
 	assert.Greater(t, len(failed), 3)
 	logged := found(s, fmt.Sprintf(`GWSGI1113: process %d of the daemon process group fault %s while it served the request `+
-		`\(GET /fault/death\?(\w+)(?:\+\w+)? HTTP/1.1\), which is answered with 502$`, dead, ended))
+		`\(GET /fault/death\?(\w+)(?:\+\w+)? HTTP/1.1\), which is answered with 502. Other lines of that process may tell why$`, dead, ended))
 	assert.ElementsMatch(t, failed, logged, "requests that failed, and requests in the log")
 	assert.Len(t, found(s, `GWSGI1113: `), len(failed), "lines for each")
 }

@@ -99,7 +99,7 @@ func (s *supervisor) notStarted(w *worker, seat *seat, err error) {
 	s.vacate(w, true)
 	delay := seat.failed(s.now())
 	w.group.log.Logf(daemon.Err, "GWSGI0904: a worker of process group '%s' cannot be started: %v. Requests for the group wait, then "+
-		"are answered 503, as long as it has no other. The next try is in %s", w.group.config.Name, err, delay)
+		"are answered 503, as long as it has no other. Mend what that names; the next try is in %s", w.group.config.Name, err, delay)
 }
 
 // ---- Lines ----
@@ -129,7 +129,7 @@ func (s *supervisor) logKill(w *worker, before phase) {
 			"See what its imports wait for, or raise startup-timeout", w, w.group.config.Options.StartupTimeout)
 	case stopping:
 		w.group.log.Logf(daemon.Warning, "GWSGI0906: %s did not end within %s while httpd stops and is killed. A request or an exit "+
-			"function took longer", w, daemon.StopTimeout)
+			"function took longer: shorten it", w, daemon.StopTimeout)
 	default:
 		o := &w.group.config.Options
 		limit, option := o.FinishTimeout(w.reason)

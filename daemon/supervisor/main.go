@@ -17,7 +17,7 @@ import (
 )
 
 // Version differences between mod_gowsgi.so, which wrote the configuration, and this library.
-var errABI = errors.New("mod_gowsgi.so and libgowsgi.so come from different versions; run make install again, then restart httpd")
+var errABI = errors.New("mod_gowsgi.so and libgowsgi.so come from different versions")
 
 // Main is the process. It returns its exit status: 0 when its work is done.
 func Main() (status int) {
@@ -54,7 +54,7 @@ func live(log *daemon.Logger, signals <-chan os.Signal) int {
 
 func refuse(log *daemon.Logger, err error) int {
 	log.Logf(daemon.Crit, "GWSGI0901: the supervisor of the daemon process groups cannot work: %v. Requests for daemon process "+
-		"groups are answered 503", err)
+		"groups are answered 503. Run make install again, so that all parts are of one build, and restart httpd", err)
 	return 1
 }
 

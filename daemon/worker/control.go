@@ -50,7 +50,8 @@ func (c *control) read() {
 			exitNow(0)
 		}
 		if err != nil {
-			c.log.Logf(daemon.Err, "GWSGI1013: the supervisor's messages cannot be read: %v; this process ends", err)
+			c.log.Logf(daemon.Err, "GWSGI1013: the supervisor's messages cannot be read: %v; this process ends and is replaced. Please report it "+
+				"when it happens again", err)
 			exitNow(1)
 		}
 		m, err := daemon.DecodeMessage(packet[:n])

@@ -59,7 +59,8 @@ func Main() int {
 // live is the process from its configuration on. It returns only if the process could not start.
 func (w *worker) live() {
 	if err := w.start(); err != nil {
-		w.log.Logf(daemon.Crit, "GWSGI1011: a process of group '%s' cannot start: %v", w.config.Group.Name, err)
+		w.log.Logf(daemon.Crit, "GWSGI1011: a process of group '%s' cannot start: %v. Check python-home=, threads=, stack-size= "+
+			"and the limits of the process", w.config.Group.Name, err)
 		return
 	}
 	go w.guarded(w.serve)

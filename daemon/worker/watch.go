@@ -108,8 +108,8 @@ func (w *worker) endDeadlock(f finding) {
 	w.slot.SetExitReason(daemon.ExitDeadlock)
 	w.control.send(daemon.Message{Verb: daemon.Retire, Reason: daemon.ExitDeadlock})
 	w.log.Logf(daemon.Crit, "GWSGI1020: nobody could take Python's global lock (GIL) for %.0f s, longer than deadlock-timeout of group '%s' "+
-		"allows: this process ends and is replaced; requests that it runs fail. Some extension module keeps the lock while it waits; the "+
-		"stacks follow", f.lasted.Seconds(), w.config.Group.Name)
+		"allows: this process ends and is replaced; requests that it runs fail. Some extension module keeps the lock while it waits: "+
+		"mend the one that is in the stacks, which follow", f.lasted.Seconds(), w.config.Group.Name)
 	w.logRunning(daemon.Crit)
 	w.logStacks(daemon.Crit, 0)
 	exitNow(1)
@@ -158,8 +158,8 @@ func (w *worker) logSlowLoad(f finding) {
 	if f.what != "" {
 		late = f.what + " is not loaded"
 	}
-	w.log.Logf(daemon.Err, "GWSGI1022: %s after %.1f s, longer than startup-timeout of group '%s' allows: this process is replaced; the "+
-		"stacks follow", late, f.lasted.Seconds(), w.config.Group.Name)
+	w.log.Logf(daemon.Err, "GWSGI1022: %s after %.1f s, longer than startup-timeout of group '%s' allows: this process is replaced. See in the "+
+		"stacks, which follow, what it waits for, or raise startup-timeout", late, f.lasted.Seconds(), w.config.Group.Name)
 }
 
 // logFinding says why the process is to be replaced.
@@ -167,7 +167,8 @@ func (w *worker) logFinding(f finding) {
 	switch f.reason {
 	case daemon.ExitRequestTimeout:
 		w.log.Logf(daemon.Err, "GWSGI1021: %s has run for %.1f s on thread %d, longer than request-timeout of group '%s' allows: this process "+
-			"is replaced, its other requests get graceful-timeout to finish; the stacks follow", f.what, f.lasted.Seconds(), f.tid,
+			"is replaced, its other requests get graceful-timeout to finish. See in the stacks, which follow, where it hangs, or raise "+
+			"request-timeout", f.what, f.lasted.Seconds(), f.tid,
 			w.config.Group.Name)
 		w.logStacks(daemon.Err, stackPatience)
 	case daemon.ExitStartupTimeout:
