@@ -80,7 +80,7 @@ static gowsgi_answer ask_user(gw_hook *hook, request_rec *r, const char *functio
 {
     if (!gw_dir_ptr(r, GW_AUTH_USER_SCRIPT)) {
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI1209: the authentication provider " PROVIDER " is to check user '%s', but there "
-                      "is no WSGIAuthUserScript for %s; %s", user, r->uri, answered_500);
+                      "is no WSGIAuthUserScript for %s; %s. Set it for that place", user, r->uri, answered_500);
         return GOWSGI_ANSWER_FAILED;
     }
     if (gw_hook_open(hook, r, GW_AUTH_USER_SCRIPT, answered_500, 0) != OK)
@@ -167,7 +167,7 @@ static int groups_of_user(request_rec *r, gowsgi_span *list)
 
     if (!script) {
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI1211: Require " GROUP_PROVIDER " is to check user '%s', but there is no "
-                      "WSGIAuthGroupScript for %s; %s", r->user, r->uri, answered_500);
+                      "WSGIAuthGroupScript for %s; %s. Set it for that place", r->user, r->uri, answered_500);
         return -1;
     }
     apr_pool_userdata_get(&kept, GROUPS_KEY, r->pool);
@@ -206,8 +206,8 @@ static authz_status check_group(request_rec *r, const char *require_args, const 
         return AUTHZ_DENIED_NO_USER;
     words = ap_expr_str_exec(r, parsed, &error);
     if (error) {
-        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI1213: Require " GROUP_PROVIDER " %s cannot be evaluated: %s; %s", require_args,
-                      error, answered_500);
+        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI1213: Require " GROUP_PROVIDER " %s cannot be evaluated: %s; %s. Correct the "
+                      "expression", require_args, error, answered_500);
         return AUTHZ_GENERAL_ERROR;
     }
     if (groups_of_user(r, &list) != 0)

@@ -3,12 +3,11 @@
 #include "gw_failure.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "apr_strings.h"
 
+#include "gw_exit.h"
 #include "gw_log.h"
 
 /* How long a request that lost its worker waits for the supervisor to say how the worker ended. */
@@ -113,9 +112,7 @@ static const char *how_it_ended(const gw_errand *e, int known, int status)
 {
     if (!known)
         return "closed the connection";
-    if (WIFSIGNALED(status))
-        return apr_psprintf(e->r->pool, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return apr_psprintf(e->r->pool, "exited with status %d", WIFEXITED(status) ? WEXITSTATUS(status) : status);
+    return apr_pstrcat(e->r->pool, "ended with ", gw_exit_describe(e->r->pool, status), NULL);
 }
 
 gowsgi_outcome gw_failure_lost(gw_errand *e)
@@ -128,8 +125,9 @@ gowsgi_outcome gw_failure_lost(gw_errand *e)
         return gw_failure_status(e, HTTP_SERVICE_UNAVAILABLE);
     }
     ap_log_rerror(GW_MARK, APLOG_ERR, 0, e->r, "GWSGI1113: process %d of the daemon process group %s %s%s%s while it served the request "
-                  "(%.300s), which %s", e->conn->pid, e->group->name, how_it_ended(e, known, status), why ? " because " : "",
-                  why ? why : "", REQUEST_LINE(e), e->host->sent ? "is cut off" : "is answered with 502");
+                  "(%.300s), which %s. Other lines of that process may tell why", e->conn->pid,
+                  e->group->name, how_it_ended(e, known, status), why ? " because " : "", why ? why : "",
+                  REQUEST_LINE(e), e->host->sent ? "is cut off" : "is answered with 502");
     return gw_failure_status(e, HTTP_BAD_GATEWAY);
 }
 
@@ -148,8 +146,9 @@ static gowsgi_outcome broken(gw_errand *e)
 static gowsgi_outcome timed_out(gw_errand *e, const char *what)
 {
     ap_log_rerror(GW_MARK, APLOG_ERR, 0, e->r, "GWSGI1114: process %d of the daemon process group %s %s for %ld seconds "
-                  "(socket-timeout, or else Timeout); the request (%.300s) %s", e->conn->pid, e->group->name, what,
-                  e->group->socket_timeout_ms / 1000, REQUEST_LINE(e), e->host->sent ? "is cut off" : "is answered with 504");
+                  "(socket-timeout, or else Timeout); the request (%.300s) %s. A faster application, or a longer time-out, helps",
+                  e->conn->pid, e->group->name, what, e->group->socket_timeout_ms / 1000, REQUEST_LINE(e),
+                  e->host->sent ? "is cut off" : "is answered with 504");
     return gw_failure_status(e, HTTP_GATEWAY_TIME_OUT);
 }
 
@@ -176,7 +175,7 @@ gowsgi_outcome gw_failure_socket(gw_errand *e, int error, const char *idle)
     if (error == ECONNRESET || error == EPIPE)
         return broken(e);
     ap_log_rerror(GW_MARK, APLOG_ERR, error, e->r, "GWSGI1116: the connection to process %d of the daemon process group %s failed; the "
-                  "request (%.300s) %s", e->conn->pid, e->group->name, REQUEST_LINE(e),
-                  e->host->sent ? "is cut off" : "is answered with 502");
+                  "request (%.300s) %s. The system's error, at the begin of this line, tells what to look for", e->conn->pid,
+                  e->group->name, REQUEST_LINE(e), e->host->sent ? "is cut off" : "is answered with 502");
     return gw_failure_status(e, HTTP_BAD_GATEWAY);
 }

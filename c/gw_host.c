@@ -64,7 +64,7 @@ static ssize_t end_of_input(gw_host *host, ssize_t result, apr_status_t rv)
         rv = APR_SUCCESS; /* no errno: the input filter has logged the reason */
     if (result == GOWSGI_READ_FAILED)
         ap_log_rerror(GW_MARK, APLOG_ERR, rv, host->r, "GWSGI0301: the request body %s; the application sees an error when "
-                      "it reads it", why[-result]);
+                      "it reads it. A line of httpd's before this one may tell why", why[-result]);
     else if (result != GOWSGI_READ_EOF)
         ap_log_rerror(GW_MARK, result == GOWSGI_READ_GONE ? APLOG_DEBUG : APLOG_INFO, rv, host->r,
                       "the request body %s", why[-result]);
@@ -306,7 +306,7 @@ static apr_file_t *copy_of(request_rec *r, int fd)
         rv = apr_file_dup(&file, borrowed, r->pool);
     if (rv != APR_SUCCESS) {
         ap_log_rerror(GW_MARK, APLOG_ERR, rv, r, "GWSGI0304: the file that the application returned cannot be sent: its "
-                      "descriptor cannot be copied");
+                      "descriptor cannot be copied. Raise the limit of open files, or find what leaks them");
         return NULL;
     }
     apr_os_file_get(&own, file);

@@ -26,7 +26,8 @@ static const char *fault_of(const gw_daemon *daemon, const apr_finfo_t *info)
 
 static int refuse(const request_rec *r, const gw_daemon *daemon, const char *path, const char *fault)
 {
-    ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0212: %s is not run in the process group %s: %s %s; the request is answered with 403",
+    ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0212: %s is not run in the process group %s: %s %s; the request is answered "
+                  "with 403. Give script and folder to that user or group, and let nobody else write there",
                   r->filename, daemon->name, path, fault);
     return HTTP_FORBIDDEN;
 }

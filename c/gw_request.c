@@ -36,16 +36,17 @@ static int check_script(request_rec *r, const gw_alias *alias)
 {
     if (!alias && !(ap_allow_options(r) & OPT_EXECCGI)) {
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0201: %s is not run: Options ExecCGI is off here, and no WSGIScriptAlias "
-                      "leads to it", r->filename);
+                      "leads to it. Set one of the two", r->filename);
         return HTTP_FORBIDDEN;
     }
     if (r->finfo.filetype == APR_NOFILE) {
-        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0202: the WSGI script %s does not exist, or Apache's user cannot reach it",
-                      r->filename);
+        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0202: the WSGI script %s does not exist, or Apache's user cannot reach it. "
+                      "Check the path, and the rights of all folders above it", r->filename);
         return HTTP_NOT_FOUND;
     }
     if (r->finfo.filetype == APR_DIR) {
-        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0203: %s is a directory, not a WSGI script", r->filename);
+        ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0203: %s is a directory, not a WSGI script. Let the alias or the URL "
+                      "name a file", r->filename);
         return HTTP_FORBIDDEN;
     }
     if (r->used_path_info == AP_REQ_REJECT_PATH_INFO && r->path_info && *r->path_info) {
@@ -159,7 +160,7 @@ static int route_daemon(request_rec *r, const char *group, gw_group **out)
         return gw_owner_check(r, daemon);
     if (!daemon)
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0210: %s is to run in the process group %s, but no WSGIDaemonProcess "
-                      "declares it; the request is answered with 500", r->filename, group);
+                      "declares it; the request is answered with 500. Declare it, or correct the name", r->filename, group);
     else
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0211: %s is to run in the process group %s, which belongs to the virtual "
                       "host %s (%s:%d); the request is answered with 500. Declare the group outside of virtual hosts to share it",
@@ -176,8 +177,8 @@ static int gw_request_route(request_rec *r, const char *group, gw_group **out)
 
     if (status == OK && allowed && !is_listed(allowed, group)) {
         ap_log_rerror(GW_MARK, APLOG_ERR, 0, r, "GWSGI0209: %s is to run in %s%s, which WSGIRestrictProcess does not allow here; "
-                      "the request is answered with 500", r->filename, *group ? "the process group " : "Apache's own processes",
-                      group);
+                      "the request is answered with 500. Select a group that it allows, or let it allow this one",
+                      r->filename, *group ? "the process group " : "Apache's own processes", group);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (status == OK && *group)

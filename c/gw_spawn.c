@@ -20,6 +20,7 @@
 #include "http_core.h"
 #include "http_main.h"
 
+#include "gw_exit.h"
 #include "gw_group.h"
 #include "gw_handover.h"
 #include "gw_loader.h"
@@ -116,7 +117,7 @@ static int launch(supervisor *s, int delay)
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         ap_log_error(GW_MARK, APLOG_ERR, errno, s->server, "GWSGI1103: the supervisor of the daemon process groups cannot be "
-                     "started: fork failed. httpd tries again in some seconds");
+                     "started: fork failed. httpd tries again in some seconds. Look for limits on processes or memory");
         return 0;
     }
     setpgid(pid, pid); /* as it does itself: is_supervisor() must know it from the first moment on */
@@ -230,8 +231,17 @@ static int next_delay(supervisor *s)
     return delay;
 }
 
-static void died(supervisor *s, int status)
+/* The status that a maintenance function was given, as waitpid() has it. APR gives just that when it looks by itself; the MPM gives the
+ * number of the exit status or of the signal, without saying which. Of what the supervisor exits with (2: Go's runtime; 126 and 127:
+ * become_supervisor()) none is a signal that ends it: SIGHUP and SIGINT it catches. */
+static int wait_status(int status)
 {
+    return status <= 2 || status == 126 || status == 127 ? status << 8 : status;
+}
+
+static void died(supervisor *s, const char *ending)
+{
+    pid_t pid = s->proc.pid;
     int delay;
 
     s->proc.pid = 0;
@@ -240,9 +250,9 @@ static void died(supervisor *s, int status)
     if (s->stopping)
         return;
     delay = next_delay(s);
-    ap_log_error(GW_MARK, APLOG_ERR, 0, s->server, "GWSGI1102: the supervisor of the daemon process groups ended unexpectedly (signal or "
-                 "exit status %d); its processes end with it. It is started again%s. A line before this one may tell why",
-                 status, delay ? apr_psprintf(s->pconf, " in %d seconds", delay) : "");
+    ap_log_error(GW_MARK, APLOG_ERR, 0, s->server, "GWSGI1102: the supervisor of the daemon process groups (pid %" APR_PID_T_FMT ") ended "
+                 "unexpectedly with %s; its processes end with it. It is started again%s. A line before this one may tell why", pid,
+                 ending, delay ? apr_psprintf(s->pconf, " in %d seconds", delay) : "");
     gw_group_vacate();
     launch(s, delay);
 }
@@ -254,8 +264,10 @@ static void maintain(int reason, void *data, int status)
 
     switch (reason) {
     case APR_OC_REASON_DEATH:
+        died(s, gw_exit_describe(s->pconf, wait_status(status)));
+        break;
     case APR_OC_REASON_LOST:
-        died(s, status);
+        died(s, "a status that nobody knows");
         break;
     case APR_OC_REASON_RESTART:
         if (!s->stopping)
@@ -311,7 +323,7 @@ static void await_end(const supervisor *s, pid_t pid, apr_time_t end)
     if (is_gone_by(pid, end))
         return;
     ap_log_error(GW_MARK, APLOG_WARNING, 0, s->server, "GWSGI1104: a supervisor of daemon process groups (pid %" APR_PID_T_FMT ") did not "
-                 "end in time; it is killed, and its processes end with it", pid);
+                 "end in time; it is killed, and its processes end with it. Please report it when it happens again", pid);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
 }
@@ -373,7 +385,7 @@ void gw_spawn_start(apr_pool_t *pconf, server_rec *main_server)
     problem = gw_handover_prepare(&s->handover, pconf, main_server);
     if (problem) {
         ap_log_error(GW_MARK, APLOG_CRIT, errno, main_server, "GWSGI1105: there will be no daemon processes: %s. Requests for "
-                     "them are answered with 500", problem);
+                     "them are answered with 500. Look for limits on memory or descriptors, and restart httpd", problem);
         gw_handover_close(&s->handover);
         return;
     }

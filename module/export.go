@@ -33,7 +33,8 @@ func gowsgi_process_start(config C.const_process_config) (rv C.int) {
 	if err := startProcess(decodeConfig(config)); err != nil {
 		if firstToSay(config) {
 			processLog.line(C.GOWSGI_LOG_ERR, fmt.Sprintf("GWSGI0401: Python %s cannot be used in Apache's processes: %v; requests for WSGI "+
-				"applications are answered 500", pyembed.PythonVersion(), err))
+				"applications are answered 500. Correct WSGIPythonHome or WSGIPythonExecutable, or install "+
+				"this Python's standard library", pyembed.PythonVersion(), err))
 		}
 		return -1
 	}

@@ -185,7 +185,8 @@ func logFailure(r *C.gwp_request, e exception, what, where string) {
 		logLine(r, levelInfo, fmt.Sprintf("%s stopped %s when its request body could not be read: %s", what, where,
 			e.lines[len(e.lines)-1]))
 	case e.exits:
-		logLine(r, levelErr, fmt.Sprintf("GWSGI0602: %s raised SystemExit(%s) %s; the server process goes on", what, e.exitText, where))
+		logLine(r, levelErr, fmt.Sprintf("GWSGI0602: %s raised SystemExit(%s) %s; the server process goes on. An application must "+
+			"not call sys.exit()", what, e.exitText, where))
 	default:
 		logLine(r, levelErr, fmt.Sprintf("GWSGI0601: %s raised an exception %s", what, where))
 		for _, line := range e.lines {

@@ -248,6 +248,7 @@ struct gwp_request {
     char status_line[256];
     int64_t content_length;       /* -1: not stated */
     int64_t sent;                 /* bytes of body handed to the host */
+    int may_exceed;               /* more body than content_length is as it should be, or was said */
     int began;                    /* the head is fixed and goes out; set with the GIL, which start_response() has too */
     int head_sent;                /* the host was given the head */
     int refused;                  /* the host could not use it */

@@ -20,6 +20,31 @@ void gwp_failure_take(gwp_request *r, gwp_phase phase)
     PyErr_Fetch(&f->type, &f->value, &f->traceback);
 }
 
+static int has_no_content(const gwp_request *r)
+{
+    return r->status == 204 || r->status == 304;
+}
+
+/* Whether the response has no body whatever its headers say (RFC 9110, 6.4.1). */
+static int is_bodiless(const gwp_request *r)
+{
+    return r->abi->flags & GOWSGI_REQ_HEAD || has_no_content(r);
+}
+
+/* Says, once, that bytes of the body are lost because the application stated less of them. Without the GIL. */
+static void say_surplus(gwp_request *r)
+{
+    char line[6144];
+
+    if (r->may_exceed || is_bodiless(r))
+        return;
+    r->may_exceed = 1;
+    snprintf(line, sizeof line, "WSGI script '%s' (process group '%s', application group '%s') answered with more than the %lld bytes that "
+             "its Content-Length states; the rest is not sent. Mend the number, or leave it out", r->abi->script.data,
+             gwp_process.process_group, r->abi->app_group.data, (long long)r->content_length);
+    gwp_log_line(r, GOWSGI_LOG_INFO, line, strlen(line));
+}
+
 static int send_head(gwp_request *r)
 {
     gowsgi_span line = {r->status_line, strlen(r->status_line)};
@@ -37,6 +62,8 @@ int gwp_send(gwp_request *r, gowsgi_span data, unsigned flags)
 
     if (r->gone || gwp_forked)
         return -1;
+    if (r->content_length >= 0 && (int64_t)data.len > left)
+        say_surplus(r);
     if (r->ended)
         return 0;
     if (r->content_length >= 0 && (int64_t)data.len >= left) {
@@ -62,17 +89,6 @@ static int head_is_stated(gwp_request *r, gwp_phase phase)
     PyErr_SetString(PyExc_AssertionError, "the application returned a response without having called start_response()");
     gwp_failure_take(r, phase);
     return 0;
-}
-
-static int has_no_content(const gwp_request *r)
-{
-    return r->status == 204 || r->status == 304;
-}
-
-/* Whether the response has no body whatever its headers say (RFC 9110, 6.4.1). */
-static int is_bodiless(const gwp_request *r)
-{
-    return r->abi->flags & GOWSGI_REQ_HEAD || has_no_content(r);
 }
 
 static void fail_too_short(gwp_request *r, int64_t total)
@@ -237,6 +253,8 @@ static int send_result(gwp_request *r, PyObject *result)
     } else if (send_file(r, result)) {
         return 0;
     }
+    if (Py_TYPE(result) == r->interp->state->file_wrapper_type)
+        r->may_exceed = 1; /* it is used to send a part of something (PEP 3333) */
     send_iterable(r, result);
     return 0;
 }

@@ -102,12 +102,14 @@ func TestStatusesAndMethodsWithoutBody(t *testing.T) {
 		{"204 No Content", "[]", `[b"wrong"]`, 0, -1},
 		{"304 Not Modified", `[("Content-Length", "100")]`, "[]", 0, 100},
 		{"304 Not Modified", `[("Content-Length", "100")]`, "generator()", 0, 100},
+		{"304 Not Modified", `[("Content-Length", "3")]`, `[b"hello"]`, 0, 3},
 		{"200 OK", "[]", `[b"hello"]`, hosttest.Head, 5},
 		{"200 OK", "[]", `[]`, hosttest.Head, -1},
 		{"200 OK", "[]", `generator()`, hosttest.Head, -1},
 		{"200 OK", `[("Content-Length", "100")]`, `[]`, hosttest.Head, 100},
 		{"200 OK", `[("Content-Length", "100")]`, `generator()`, hosttest.Head, 100},
 		{"200 OK", `[("Content-Length", "5")]`, `[b"hello"]`, hosttest.Head, 5},
+		{"200 OK", `[("Content-Length", "3")]`, `generator(b"hello")`, hosttest.Head, 3},
 	} {
 		q := returning(t, test.headers, test.result)
 		q.Flags, q.Environ = test.flags, [][2]string{{"STATUS", test.status}}
@@ -119,13 +121,34 @@ func TestStatusesAndMethodsWithoutBody(t *testing.T) {
 }
 
 func TestSurplusBodyIsCut(t *testing.T) {
-	for _, result := range []string{`[b"hello"]`, `[b"he", b"llo"]`, `generator(b"h", b"ello")`, `generator(b"hel", b"lo")`, `[b"x" * 20000]`,
+	const infoLevel, toTheByte = 6, `generator(b"hel", b"lo")`
+	for _, result := range []string{`[b"hello"]`, `[b"he", b"llo"]`, `generator(b"h", b"ello")`, toTheByte, `[b"x" * 20000]`,
 		`(b"x" * 20000, b"y" * 20000)`} {
-		r := served(t, returning(t, `[("Content-Length", "3")]`, result))
+		r := returning(t, `[("Content-Length", "3")]`, result).Serve()
+		assert.Equal(t, hosttest.Done, r.Outcome)
 		assert.Len(t, r.Body(), 3, result)
 		assert.Equal(t, int64(3), r.Length)
 		assert.NotZero(t, r.Writes[len(r.Writes)-1].Flags&hosttest.Last)
+		if result != toTheByte {
+			assert.Regexp(t, `^WSGI script '.*' \(process group '.*', application group '.*'\) answered with more than the 3 bytes that its Content-Length states; [^\n]*\n$`,
+				r.LogText(), result)
+			assert.Equal(t, infoLevel, r.Log[0].Level)
+		} else {
+			assert.Empty(t, r.Log, "it is not asked for more")
+		}
 	}
+}
+
+func TestSurplusWriteIsSaidOnce(t *testing.T) {
+	r := script(t, `
+def application(environ, start_response):
+    write = start_response("200 OK", [("Content-Length", "3")])
+    for piece in b"abc", b"", b"de", b"f":
+        write(piece)
+    return [b"gh"]
+`).Serve()
+	assert.Equal(t, "abc", r.Body())
+	assert.Equal(t, 1, strings.Count(r.LogText(), "more than the 3 bytes"), r.LogText())
 }
 
 func TestShortBody(t *testing.T) {
@@ -321,6 +344,7 @@ func TestFileWrapperHonoursContentLength(t *testing.T) {
 	data := write(t, "data", "0123456789")
 	r := served(t, returning(t, `[("Content-Length", "4")]`, fmt.Sprintf(`wrap(open(%q, "rb"))`, data)))
 	assert.Equal(t, []hosttest.File{{Length: 4, Data: "0123"}}, r.Files)
+	assert.Equal(t, "abc", served(t, returning(t, `[("Content-Length", "3")]`, `wrap(io.BytesIO(b"abcdef"))`)).Body())
 	r = returning(t, `[("Content-Length", "40")]`, fmt.Sprintf(`wrap(open(%q, "rb"))`, data)).Serve()
 	assert.Empty(t, r.Files)
 	assert.Equal(t, hosttest.Aborted, r.Outcome)

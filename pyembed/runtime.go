@@ -130,7 +130,7 @@ func Stop() {
 	timeout := process.config.ExitTimeout
 	timer := time.AfterFunc(timeout, func() {
 		logLine(nil, levelWarning, fmt.Sprintf("GWSGI0403: exit functions and threads of the applications did not end within %v; "+
-			"the process exits without them", timeout))
+			"the process exits without them. Let threads of the applications that are no daemon threads end at exit", timeout))
 		C._exit(0)
 	})
 	defer timer.Stop()

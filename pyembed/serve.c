@@ -134,8 +134,9 @@ static gowsgi_outcome serve(gwp_request *r)
     if (status)
         return fail(r, status);
     if (gwp_enter_in_turn(r->interp) != 0) {
-        static const char text[] = "GWSGI0410: no memory for a Python thread state; the request is answered 500";
-        gwp_log_line(r, GOWSGI_LOG_CRIT, text, sizeof text - 1);
+        static const char text[] = "GWSGI0410: no memory for a Python thread state; the request is answered 500. Give the machine more "
+                                   "memory, or fewer threads";
+        gwp_log_line(r, GOWSGI_LOG_ERR, text, sizeof text - 1);
         return fail(r, 500); /* the hold on the application is lost with the process's memory */
     }
     gwp_respond(r);

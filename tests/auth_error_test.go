@@ -169,8 +169,8 @@ func TestAuthWithoutScript(t *testing.T) {
 		<Location /private/group>
 		Require wsgi-group staff
 		</Location>`})
-	s.Expect(`GWSGI1209: the authentication provider wsgi is to check user 'ann', but there is no WSGIAuthUserScript for /user`,
-		`GWSGI1211: Require wsgi-group is to check user 'ann', but there is no WSGIAuthGroupScript for /private/group`)
+	s.Expect(`GWSGI1209: the authentication provider wsgi is to check user 'ann', but there is no WSGIAuthUserScript for /user.* Set it for that place$`,
+		`GWSGI1211: Require wsgi-group is to check user 'ann', but there is no WSGIAuthGroupScript for /private/group.* Set it for that place$`)
 	assert.Equal(t, http.StatusInternalServerError, asUser(t, s, "/user", "ann", "secret").Status)
 	assert.Equal(t, http.StatusInternalServerError, asUser(t, s, "/private/group", "ann", "secret").Status)
 }

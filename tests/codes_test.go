@@ -79,3 +79,39 @@ func TestLogCodesAreDocumented(t *testing.T) {
 	}
 	assert.Equal(t, slices.Sorted(maps.Keys(logged)), slices.Sorted(maps.Keys(listed)), "logged, and listed in README.md")
 }
+
+// levelPattern is how the sources name a line's level, before its text.
+var levelPattern = regexp.MustCompile(`(?:LOG_|daemon\.|level|gowsgi:|\()(?i)(warn|err|crit)(?:ing|or)?\b`)
+
+// The table says the level at which a line is logged, wherever the statement that logs it names that first.
+func TestLogLevelsAreDocumented(t *testing.T) {
+	listed := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\| (GWSGI\d{4}) \| (\w+) `).FindAllStringSubmatch(section(t, readme(t), "codes"), -1) {
+		listed[m[1]] = m[2]
+	}
+	seen := map[string]bool{}
+	for file, text := range sources(t, "c", "pyembed", "module", "daemon") {
+		for _, at := range codePattern.FindAllStringIndex(text, -1) {
+			statement := text[strings.LastIndexAny(text[:at[0]], ";{}")+1 : at[0]]
+			if found := levelPattern.FindAllStringSubmatch(statement, -1); found != nil {
+				code, level := text[at[0]:at[1]], strings.ToLower(found[len(found)-1][1])
+				seen[code] = true
+				assert.True(t, strings.HasPrefix(listed[code], level), "%s: %s at %s, in README.md %s", file, code, level, listed[code])
+			}
+		}
+	}
+	assert.Greater(t, len(seen), len(listed)*2/3, "lines that this test understands")
+}
+
+// In processes that live as long as httpd no goroutine ends with Go's own words for a panic, which have no code.
+func TestGoroutinesOfDaemonsAreGuarded(t *testing.T) {
+	bare := regexp.MustCompile(`(?m)^\s*go .*`)
+	guarded := regexp.MustCompile(`^\s*go (w\.)?guarded\(`)
+	for file, text := range sources(t, "daemon") {
+		for _, line := range bare.FindAllString(text, -1) {
+			if filepath.Ext(file) == ".go" {
+				assert.Regexp(t, guarded, line, file)
+			}
+		}
+	}
+}

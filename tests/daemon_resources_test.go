@@ -25,7 +25,7 @@ func TestDaemonCPUTimeLimit(t *testing.T) {
 	assert.Equal(t, pid, answeredBy(t, s, "/main/spend/time?3"))
 	awaitOther(t, s, pid)
 	s.WaitLog(`the time of processors is used up \(cpu-time-limit\): this process of group 'options' is replaced`)
-	s.WaitLog(fmt.Sprintf(`worker %d of process group 'options' exited with status 0, .* because of cpu-time-limit`, pid))
+	s.WaitLog(fmt.Sprintf(`worker %d of process group 'options' ended with exit status 0, .* because of cpu-time-limit`, pid))
 }
 
 // A process that needs more than that to start is not ended before it has served.
@@ -100,7 +100,7 @@ func TestDaemonRestartInterval(t *testing.T) {
 	}
 	assert.GreaterOrEqual(t, len(seen), 6)
 	s.WaitLog(`worker \d+ of process group 'options' is replaced because of restart-interval`)
-	s.WaitLog(`exited with status 0, .* because of restart-interval`)
+	s.WaitLog(`ended with exit status 0, .* because of restart-interval`)
 }
 
 // A process that is told to go by a signal has a time of its own for its requests.

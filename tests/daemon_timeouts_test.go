@@ -142,7 +142,7 @@ func TestDaemonDeadlock(t *testing.T) {
 		t.Run(in, func(t *testing.T) {
 			t.Parallel()
 			s := startWith(t, "deadlock-timeout=1")
-			s.Expect(`GWSGI1020: nobody could take Python's global lock .* group 'options'`, `GWSGI1113: process \d+ .* because deadlock-timeout passed`,
+			s.Expect(`GWSGI1020: nobody could take Python's global lock .* group 'options'.* mend the one `, `GWSGI1113: process \d+ .* because deadlock-timeout passed`,
 				`gil\.wsgi.*hold_the_lock`)
 			s.Allow(`\[gowsgi:crit\]`)
 			waiting, pid := enter(t, s, "waiting")
@@ -162,7 +162,7 @@ func TestDaemonDeadlock(t *testing.T) {
 func TestDaemonRequestTimeout(t *testing.T) {
 	t.Parallel()
 	s := startWith(t, "request-timeout=2")
-	s.Expect(`GWSGI1021: .*/main/gate\S* .*has run for \d\.\d s .* request-timeout of group 'options'`, `GWSGI1113: process \d+ .* because request-timeout passed`,
+	s.Expect(`GWSGI1021: .*/main/gate\S* .*has run for \d\.\d s .* request-timeout of group 'options'.* See in the stacks, `, `GWSGI1113: process \d+ .* because request-timeout passed`,
 		`gate\.wsgi`)
 	s.Allow(`\[gowsgi:error\]`)
 	start := time.Now()
@@ -242,7 +242,7 @@ func TestDaemonShutdownTimeout(t *testing.T) {
 					options += reason
 				}
 				s := startWith(t, options)
-				s.Expect(`GWSGI1024: exit functions and threads of the applications of group 'options' did not end within 1s`)
+				s.Expect(`GWSGI1024: exit functions and threads of the applications of group 'options' did not end within 1s: .* Mend those, `)
 				pid := answeredBy(t, s, "/"+in+"/exit/slow")
 				switch reason {
 				case "maximum-requests=2":
@@ -306,7 +306,7 @@ func TestDaemonExitFunctionsWhenHttpdStops(t *testing.T) {
 func TestDaemonSocketTimeout(t *testing.T) {
 	t.Parallel()
 	s := startWith(t, "socket-timeout=1")
-	s.Expect(`GWSGI1114: process \d+ of the daemon process group options .* for 1 seconds .*GET /main/gate\?silent.* 504`)
+	s.Expect(`GWSGI1114: process \d+ of the daemon process group options .* for 1 seconds .*GET /main/gate\?silent.* 504. A faster application, .*`)
 	start := time.Now()
 	silent, pid := enter(t, s, "silent")
 	assert.Equal(t, http.StatusGatewayTimeout, silent.wait(t).Status)

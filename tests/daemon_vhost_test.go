@@ -86,7 +86,7 @@ func TestDaemonVhostGroups(t *testing.T) {
 	for path, line := range map[string]string{
 		"/app":         `GWSGI0211: .*inside.wsgi is to run in the process group one, which belongs to the virtual host one.example.com`,
 		"/app/named":   `GWSGI0211: .*inside.wsgi is to run in the process group one, which belongs to the virtual host one.example.com`,
-		"/app/unknown": `GWSGI0210: .*inside.wsgi is to run in the process group nobody, but no WSGIDaemonProcess declares it`,
+		"/app/unknown": `GWSGI0210: .*inside.wsgi is to run in the process group nobody, but no WSGIDaemonProcess declares it.* Declare it, `,
 	} {
 		before := len(logOf(t, s, "two.log", line))
 		assert.Equal(t, http.StatusInternalServerError, from(s, s.Ports[0], "two.example.com", path).Status, path)
@@ -111,13 +111,13 @@ func TestDaemonVhostLog(t *testing.T) {
 	assert.Equal(t, http.StatusInternalServerError, from(s, s.Port, "one.example.com", "/fail").Status)
 	assert.Equal(t, http.StatusBadGateway, from(s, s.Port, "one.example.com", "/exit").Status)
 	for pattern, least := range map[string]int{
-		`\[gowsgi:error\] .*printed while importing`:                              1,
-		`\[client 127\.0\.0\.1:\d+\] printed by a request`:                        2,
-		`\[client 127\.0\.0\.1:\d+\] wsgi.errors of a request`:                    2,
-		`\[client 127\.0\.0\.1:\d+\] LookupError: failed on demand`:               1,
-		`GWSGI0902: worker \d+ of process group 'one' exited with status 3`:       1,
-		`GWSGI1113: process \d+ of the daemon process group one exited with stat`: 1,
-		`\[gowsgi:info\] .*worker \d+ of process group 'one' is ready`:            2,
+		`\[gowsgi:error\] .*printed while importing`:                                  1,
+		`\[client 127\.0\.0\.1:\d+\] printed by a request`:                            2,
+		`\[client 127\.0\.0\.1:\d+\] wsgi.errors of a request`:                        2,
+		`\[client 127\.0\.0\.1:\d+\] LookupError: failed on demand`:                   1,
+		`GWSGI0902: worker \d+ of process group 'one' ended with exit status 3`:       1,
+		`GWSGI1113: process \d+ of the daemon process group one ended with exit stat`: 1,
+		`\[gowsgi:info\] .*worker \d+ of process group 'one' is ready`:                2,
 	} {
 		harness.Eventually(t, func() bool { return count(pattern) >= least }, "%s in the virtual host's log", pattern)
 		assert.Zero(t, timesLogged(s, pattern), "%s in the main log", pattern)

@@ -188,7 +188,7 @@ func TestFaultSupervisorKilled(t *testing.T) {
 	harness.EachMPM(t, func(t *testing.T, mpm string) {
 		s, l := restartedFaults(t, mpm, clientsOf[mpm])
 		s.Allow(`GWSGI1113: `)
-		s.Expect(`GWSGI1102: `)
+		s.Expect(`GWSGI1102: .* \(pid \d+\) ended unexpectedly with signal 9 \(SIGKILL\); `)
 		fastest := time.Hour
 		for round := range 3 {
 			slow, _ := enter(t, s, fmt.Sprint("slow", round))

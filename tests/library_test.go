@@ -139,7 +139,7 @@ func TestLibraryCutOffUnderDaemonProcesses(t *testing.T) {
 	}
 	writeHalf(t, filepath.Join(built, "libgowsgi.so"), dir+"/libgowsgi.so")
 	s := harness.Start(t, harness.Config{Module: dir + "/mod_gowsgi.so", Conf: optionsConf("connect-timeout=1") + "\nWSGIRestrictEmbedded On"})
-	s.Expect(`GWSGI0900: .* cannot start: `+dir+`/libgowsgi.so: it is cut off`, `GWSGI1102: .* \(signal or exit status (1|256)\)`, `GWSGI1112: `)
+	s.Expect(`GWSGI0900: .* cannot start: `+dir+`/libgowsgi.so: it is cut off`, `GWSGI1102: .* ended unexpectedly with exit status 1; `, `GWSGI1112: `)
 	assert.Equal(t, http.StatusServiceUnavailable, s.Get("/main/gil").Status)
 	assert.Equal(t, "static\n", s.Get("/").Body)
 	s.WaitLog(`GWSGI1102: `)

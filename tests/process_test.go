@@ -178,7 +178,7 @@ func TestProcessCrash(t *testing.T) {
 				first := s.Get(at + "/crash").Body
 				told := `exit signal Segmentation fault \(11\)`
 				if mode.Daemon {
-					told = `GWSGI0902: .* was ended by signal 11`
+					told = `GWSGI0902: .* ended with signal 11 \(SIGSEGV\)`
 					s.Expect(`GWSGI1113: `)
 				}
 				s.Expect(told, `^Fatal Python error: Segmentation fault`)

@@ -85,6 +85,20 @@ func TestResponseFraming(t *testing.T) {
 	})
 }
 
+// A body that is longer than stated is cut, with a word of it in the log.
+func TestResponseLongerThanStated(t *testing.T) {
+	t.Parallel()
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		s := harness.Start(t, harness.Config{Mode: mode, Conf: streamConf})
+		for _, kind := range []string{"list", "generator", "write"} {
+			text := statement("'200 OK', [('Content-Length', '3')]", kind, "[b'a', b'bcde', b'f']")
+			assert.Equal(t, "abc", s.Post("/stream/start.wsgi", "text/plain", text).Body, kind)
+		}
+		s.WaitLog(`more than the 3 bytes`)
+		assert.Len(t, found(s, `gowsgi:info\] .*WSGI script '.*/start.wsgi' .* answered with more than the 3 bytes that its Content-Length states`), 3)
+	})
+}
+
 func TestResponseStatusAndHeaders(t *testing.T) {
 	t.Parallel()
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {

@@ -49,10 +49,10 @@ func TestStatusOfRefusals(t *testing.T) {
 			status     int
 			line       string
 		}{
-			{"no ExecCGI", "/no-exec/hello.wsgi", nil, 403, `error\].*GWSGI0201: \S*/no-exec/hello.wsgi`},
-			{"no script", "/missing", nil, 404, `error\].*GWSGI0202: .*/there does not exist`},
+			{"no ExecCGI", "/no-exec/hello.wsgi", nil, 403, `error\].*GWSGI0201: \S*/no-exec/hello.wsgi .* Set one of the two$`},
+			{"no script", "/missing", nil, 404, `error\].*GWSGI0202: .*/there does not exist.* Check the path, .*$`},
 			{"no script in folder", "/errors/none.wsgi", nil, 404, `error\].*GWSGI0202: .*/errors/none.wsgi`},
-			{"folder", "/folder/", nil, 403, `error\].*GWSGI0203: .*/body`},
+			{"folder", "/folder/", nil, 403, `error\].*GWSGI0203: .*/body.* name a file$`},
 			{"path info", "/hello/strict", nil, 404, `info\].*AcceptPathInfo`},
 			{"transfer coding", "/hello", []string{"Transfer-Encoding: gzip, chunked"}, 501, `info\].*Transfer-Encoding gzip, chunked`},
 			{"chunked", "/hello", []string{"Transfer-Encoding: chunked"}, 411, `info\].*WSGIChunkedRequest`},

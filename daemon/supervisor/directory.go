@@ -39,7 +39,7 @@ func checkDirectory(config *daemon.Config, log *daemon.Logger) {
 		log.Logf(daemon.Warning, "GWSGI0912: everybody may write in %s, the folder of the sockets of daemon process groups, so every "+
 			"user of this machine can disturb them. Set WSGISocketPrefix to a folder where only %s may write", dir, owner(config))
 	}
-	if o := findObstacle(config, dir); o != nil {
+	if o := findObstacle(config, dir, log); o != nil {
 		log.Logf(daemon.Err, "GWSGI0911: Apache's user (uid %d, gid %d) cannot pass through %s on the way to the sockets %s.*: %v. "+
 			"Requests for daemon process groups are answered 503. Let that user search it (chmod o+x), or set WSGISocketPrefix to "+
 			"a prefix elsewhere, such as /run/apache2/wsgi", config.ApacheUID, config.ApacheGID, o.path, config.SocketPrefix, o.err)
@@ -54,9 +54,9 @@ func owner(config *daemon.Config) string {
 }
 
 // findObstacle walks to dir as Apache's user would.
-func findObstacle(config *daemon.Config, dir string) *obstacle {
+func findObstacle(config *daemon.Config, dir string, log *daemon.Logger) *obstacle {
 	found := make(chan *obstacle)
-	go func() {
+	go guarded(log, func() {
 		if config.IsRoot {
 			// The thread takes on what the kernel asks for in file access, and ends with this goroutine.
 			runtime.LockOSThread()
@@ -66,7 +66,7 @@ func findObstacle(config *daemon.Config, dir string) *obstacle {
 			}
 		}
 		found <- walk(dir)
-	}()
+	})
 	return <-found
 }
 

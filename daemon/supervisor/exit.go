@@ -99,13 +99,13 @@ func (s *supervisor) notStarted(w *worker, seat *seat, err error) {
 	s.vacate(w, true)
 	delay := seat.failed(s.now())
 	w.group.log.Logf(daemon.Err, "GWSGI0904: a worker of process group '%s' cannot be started: %v. Requests for the group wait, then "+
-		"are answered 503, as long as it has no other. The next try is in %s", w.group.config.Name, err, delay)
+		"are answered 503, as long as it has no other. Mend what that names; the next try is in %s", w.group.config.Name, err, delay)
 }
 
 // ---- Lines ----
 
 func (s *supervisor) logExit(w *worker, before phase, crashed bool, status syscall.WaitStatus, delay time.Duration) {
-	ended := fmt.Sprintf("%s %s, %s after its start and %d requests", w, describeStatus(status),
+	ended := fmt.Sprintf("%s ended with %s, %s after its start and %d requests", w, describeStatus(status),
 		s.now().Sub(w.started).Round(100*time.Millisecond), w.slot.board.Requests())
 	switch {
 	case !crashed:
@@ -118,7 +118,7 @@ func (s *supervisor) logExit(w *worker, before phase, crashed bool, status sysca
 			"The lines before this one should tell why; an import may have ended the process"))
 	default:
 		w.group.log.Logf(daemon.Err, "GWSGI0902: %s, and nobody had told it to. Requests that it ran are lost. %s%s", ended,
-			next(s.mode, delay), remedy(status, "Look for os._exit() in the application and its libraries"))
+			next(s.mode, delay), remedy(status, "A line before this one may tell why; else look for os._exit() in the application and its libraries"))
 	}
 }
 
@@ -129,7 +129,7 @@ func (s *supervisor) logKill(w *worker, before phase) {
 			"See what its imports wait for, or raise startup-timeout", w, w.group.config.Options.StartupTimeout)
 	case stopping:
 		w.group.log.Logf(daemon.Warning, "GWSGI0906: %s did not end within %s while httpd stops and is killed. A request or an exit "+
-			"function took longer", w, daemon.StopTimeout)
+			"function took longer: shorten it", w, daemon.StopTimeout)
 	default:
 		o := &w.group.config.Options
 		limit, option := o.FinishTimeout(w.reason)
@@ -164,10 +164,10 @@ func remedy(status syscall.WaitStatus, exit string) string {
 	return "Somebody sent it that signal"
 }
 
-// describeStatus says how a process ended.
+// describeStatus puts in words how a process ended, as gw_exit_describe() does: "exit status 3", or "signal 11 (SIGSEGV), core dumped".
 func describeStatus(status syscall.WaitStatus) string {
 	if !status.Signaled() {
-		return fmt.Sprintf("exited with status %d", status.ExitStatus())
+		return fmt.Sprintf("exit status %d", status.ExitStatus())
 	}
 	core := ""
 	if status.CoreDump() {
@@ -175,7 +175,7 @@ func describeStatus(status syscall.WaitStatus) string {
 	}
 	name := unix.SignalName(status.Signal())
 	if name == "" {
-		return fmt.Sprintf("was ended by signal %d%s", status.Signal(), core)
+		return fmt.Sprintf("signal %d%s", status.Signal(), core)
 	}
-	return fmt.Sprintf("was ended by signal %d (%s)%s", status.Signal(), name, core)
+	return fmt.Sprintf("signal %d (%s)%s", status.Signal(), name, core)
 }

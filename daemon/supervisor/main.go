@@ -17,12 +17,22 @@ import (
 )
 
 // Version differences between mod_gowsgi.so, which wrote the configuration, and this library.
-var errABI = errors.New("mod_gowsgi.so and libgowsgi.so come from different versions; run make install again, then restart httpd")
+var errABI = errors.New("mod_gowsgi.so and libgowsgi.so come from different versions")
 
 // Main is the process. It returns its exit status: 0 when its work is done.
-func Main() int {
-	signals := catchSignals()
+func Main() (status int) {
 	log := daemon.NewLogger(2, daemon.Warning)
+	guarded(log, func() { status = live(log, catchSignals()) })
+	return status
+}
+
+// guarded runs do, with which a goroutine of this process begins.
+func guarded(log *daemon.Logger, do func()) {
+	daemon.Guarded(log, "GWSGI0914: defect in mod_gowsgi, in the supervisor, whose processes end with it", do)
+}
+
+// live is the process behind its guard.
+func live(log *daemon.Logger, signals <-chan os.Signal) int {
 	config, board, err := inherit()
 	if err != nil {
 		return refuse(log, err)
@@ -44,7 +54,7 @@ func Main() int {
 
 func refuse(log *daemon.Logger, err error) int {
 	log.Logf(daemon.Crit, "GWSGI0901: the supervisor of the daemon process groups cannot work: %v. Requests for daemon process "+
-		"groups are answered 503", err)
+		"groups are answered 503. Run make install again, so that all parts are of one build, and restart httpd", err)
 	return 1
 }
 
@@ -100,7 +110,7 @@ func closeOnExec() error {
 // run is the supervisor from its first worker to its last.
 func run(config *daemon.Config, board *daemon.Scoreboard, log *daemon.Logger, signals <-chan os.Signal) error {
 	events := make(chan event)
-	sys, err := newLinux(config, events)
+	sys, err := newLinux(config, log, events)
 	if err != nil {
 		return err
 	}
@@ -109,8 +119,8 @@ func run(config *daemon.Config, board *daemon.Scoreboard, log *daemon.Logger, si
 		return err
 	}
 	runtime.GOMAXPROCS(2) // it has little to do
-	go watchLease(events)
-	go watchSignals(signals, events)
+	go guarded(log, func() { watchLease(events) })
+	go guarded(log, func() { watchSignals(signals, events) })
 	log.Logf(daemon.Info, "supervisor: mod_gowsgi %s, generation %d, %d process groups", daemon.Version, config.Generation,
 		len(config.Groups))
 	loop(s, events)
@@ -118,7 +128,7 @@ func run(config *daemon.Config, board *daemon.Scoreboard, log *daemon.Logger, si
 	return nil
 }
 
-func newLinux(config *daemon.Config, events chan<- event) (*linux, error) {
+func newLinux(config *daemon.Config, log *daemon.Logger, events chan<- event) (*linux, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -127,7 +137,7 @@ func newLinux(config *daemon.Config, events chan<- event) (*linux, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &linux{config: config, executable: executable, inherited: os.Environ(), scoreboard: daemon.ScoreboardFD, null: null,
+	return &linux{config: config, log: log, executable: executable, inherited: os.Environ(), scoreboard: daemon.ScoreboardFD, null: null,
 		events: events}, nil
 }
 

@@ -146,6 +146,18 @@ const (
 	sigterm = syscall.WaitStatus(15)
 )
 
+func TestStatusInWords(t *testing.T) {
+	for status, words := range map[syscall.WaitStatus]string{
+		exit0:       "exit status 0",
+		exit1:       "exit status 1",
+		kill9:       "signal 9 (SIGKILL)",
+		segv | 0x80: "signal 11 (SIGSEGV), core dumped",
+		40:          "signal 40",
+	} {
+		assert.Equal(t, words, describeStatus(status))
+	}
+}
+
 var oneProcess = func(g *daemon.Group) { g.Processes, g.SlotCount = 1, 2 }
 
 func TestStartsAllProcesses(t *testing.T) {
@@ -184,7 +196,7 @@ func TestDeathIsRecordedAndReplaced(t *testing.T) {
 	assert.Equal(t, 1, r.started[1].slot, "the slot that was free for longest")
 	assert.EqualValues(t, 1, r.board.Group(0).Restarts())
 	assert.Equal(t, []string{"GWSGI0902"}, r.codes())
-	assert.Contains(t, r.logged(), "worker 1000 of process group 'blog' was ended by signal 11 (SIGSEGV), 1m0s after its start")
+	assert.Contains(t, r.logged(), "worker 1000 of process group 'blog' ended with signal 11 (SIGSEGV), 1m0s after its start")
 }
 
 func TestIncarnationsRise(t *testing.T) {

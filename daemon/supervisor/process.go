@@ -22,6 +22,7 @@ type event func(*supervisor)
 // linux is the system that there is.
 type linux struct {
 	config     *daemon.Config
+	log        *daemon.Logger
 	executable string // gowsgid
 	inherited  []string
 	scoreboard int // its descriptor
@@ -99,7 +100,7 @@ func (l *linux) atPriority(nice int, start func() error) error {
 		return start()
 	}
 	done := make(chan error)
-	go func() {
+	go guarded(l.log, func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 		err := unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
 		if err == nil {
@@ -108,7 +109,7 @@ func (l *linux) atPriority(nice int, start func() error) error {
 			err = fmt.Errorf("cpu-priority=%d: %w", nice, err)
 		}
 		done <- err
-	}()
+	})
 	return <-done
 }
 
@@ -209,7 +210,7 @@ func (l *linux) watch(c *child, w *worker) {
 	} else {
 		c.Kill() // without a way to hear that it is ready it is of no use
 	}
-	go func() {
+	go guarded(l.log, func() {
 		status := wait(c.process)
 		if file != nil {
 			_ = file.SetReadDeadline(time.Now()) // processes that the application forked may keep the other end open
@@ -217,14 +218,14 @@ func (l *linux) watch(c *child, w *worker) {
 		<-said
 		l.readMessages(c.receive, w) // what it still said comes before its end
 		l.events <- func(s *supervisor) { s.exited(w, status) }
-	}()
-	go func() {
+	})
+	go guarded(l.log, func() {
 		defer close(said)
 		if file != nil {
 			l.readMessages(file.Read, w)
 			_ = file.Close()
 		}
-	}()
+	})
 }
 
 func wait(p *os.Process) syscall.WaitStatus {

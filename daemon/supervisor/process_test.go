@@ -28,8 +28,29 @@ func TestMain(m *testing.M) {
 		os.Exit(Main())
 	case "worker":
 		os.Exit(fakeWorker())
+	case "defect":
+		guarded(daemon.NewLogger(2, daemon.Warning), func() { watchLease(closedEvents()) })
 	}
 	os.Exit(m.Run())
+}
+
+func closedEvents() chan<- event {
+	events := make(chan event)
+	close(events)
+	return events
+}
+
+// A panic ends the process, with a line that says what to do, and not in Go's words.
+func TestDefectEndsTheProcess(t *testing.T) {
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(executable)
+	cmd.Env = append(os.Environ(), "GOWSGID_ROLE=defect")
+	out, err := cmd.CombinedOutput()
+	assert.EqualError(t, err, "exit status 1")
+	assert.Regexp(t, `^\[.*\] \[gowsgi:crit\] \[pid \d+:tid \d+\] GWSGI0914: .* in the supervisor, .*: send on closed channel; .*report it`, string(out))
+	assert.Contains(t, string(out), "supervisor.watchLease(")
+	assert.NotContains(t, string(out), "\ngoroutine", "its stack has the form of the log")
 }
 
 // about is what a worker tells about itself to whoever connects.
@@ -344,7 +365,7 @@ func TestKilledWorkerComesBack(t *testing.T) {
 	assert.EqualValues(t, 1, incarnation)
 	assert.Equal(t, 9, status)
 	s.until("two workers again", func() bool { return len(s.ready()) == 2 })
-	assert.Contains(t, s.log("group.log"), fmt.Sprintf("GWSGI0902: worker %d of process group 'blog' was ended by signal 9 (SIGKILL)", pid))
+	assert.Contains(t, s.log("group.log"), fmt.Sprintf("GWSGI0902: worker %d of process group 'blog' ended with signal 9 (SIGKILL)", pid))
 	assert.Len(t, s.sockets(), 2)
 }
 
@@ -382,7 +403,7 @@ func TestWorkersThatCannotStart(t *testing.T) {
 		option, value string
 		says          string
 	}{
-		"at once":   {"option.env", "FAKE=die", `GWSGI0903: worker \d+ of process group 'blog' exited with status 3`},
+		"at once":   {"option.env", "FAKE=die", `GWSGI0903: worker \d+ of process group 'blog' ended with exit status 3`},
 		"home":      {"option.home", "/no/such", `GWSGI0904: .*home=: stat /no/such: no such file`},
 		"env-file":  {"option.env-file", "/no/such", `GWSGI0904: .*env-file: open /no/such`},
 		"long name": {"option.umask", "022", `GWSGI0904: .*path is too long; set WSGISocketPrefix`},

@@ -30,16 +30,14 @@ func newControl(file *os.File, slot *daemon.WorkerSlot, log *daemon.Logger) *con
 	return &control{file: file, slot: slot, log: log, messages: make(chan daemon.Message, 8), loads: make(chan pyembed.Application, 256)}
 }
 
-// listen begins to read messages, and to send those of loaded().
-func (c *control) listen() {
-	go c.read()
-	go func() {
-		for a := range c.loads {
-			c.send(daemon.Message{Verb: daemon.Loaded, Script: daemon.Script{Path: a.Script, AppGroup: a.AppGroup, Callable: a.Callable}})
-		}
-	}()
+// tellLoads sends the messages of loaded().
+func (c *control) tellLoads() {
+	for a := range c.loads {
+		c.send(daemon.Message{Verb: daemon.Loaded, Script: daemon.Script{Path: a.Script, AppGroup: a.AppGroup, Callable: a.Callable}})
+	}
 }
 
+// read reads messages until the process ends.
 func (c *control) read() {
 	packet := make([]byte, daemon.MaxMessage)
 	for {
@@ -52,7 +50,8 @@ func (c *control) read() {
 			exitNow(0)
 		}
 		if err != nil {
-			c.log.Logf(daemon.Err, "GWSGI1013: the supervisor's messages cannot be read: %v; this process ends", err)
+			c.log.Logf(daemon.Err, "GWSGI1013: the supervisor's messages cannot be read: %v; this process ends and is replaced. Please report it "+
+				"when it happens again", err)
 			exitNow(1)
 		}
 		m, err := daemon.DecodeMessage(packet[:n])

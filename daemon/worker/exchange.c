@@ -264,7 +264,7 @@ static int host_head(void *ctx, int status, gowsgi_span status_line, gowsgi_span
     if (len > WIRE_MAX_PAYLOAD) {
         char text[256];
         int n = snprintf(text, sizeof text, "GWSGI1006: the application's response headers have %zu bytes, more than the %u that "
-                         "can be sent; the request is answered 500", headers.len, WIRE_MAX_PAYLOAD);
+                         "can be sent; the request is answered 500. Let it send fewer or shorter ones", headers.len, WIRE_MAX_PAYLOAD);
         gwd_host.log(x, GOWSGI_LOG_ERR, (gowsgi_span){text, (size_t)n});
         return -1;
     }

@@ -264,7 +264,8 @@ static void arm(int op, int fd, void *what)
     struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data = {.ptr = what}};
 
     if (epoll_ctl(epoll_fd, op, fd, &event) != 0)
-        gwd_logf_seldom(GOWSGI_LOG_CRIT, "GWSGI1003: the worker cannot wait for a connection: %s", strerror(errno));
+        gwd_logf_seldom(GOWSGI_LOG_ERR, "GWSGI1003: the worker cannot wait for a connection: %s. Raise the limit that this names, or find "
+                        "what uses it up", strerror(errno));
 }
 
 /* ---- New connections ---- */
@@ -279,7 +280,7 @@ static int is_allowed(int fd)
     if (peer.uid == gwd_process.peer_uid || peer.uid == 0)
         return 1;
     gwd_logf_seldom(GOWSGI_LOG_ERR, "GWSGI1004: a process of uid %d (pid %d) connected to the group's socket and was refused: only "
-                    "httpd's user (uid %d) may", (int)peer.uid, (int)peer.pid, (int)gwd_process.peer_uid);
+                    "httpd's user (uid %d) may. Find out what that process is", (int)peer.uid, (int)peer.pid, (int)gwd_process.peer_uid);
     return 0;
 }
 
@@ -324,7 +325,8 @@ static void accept_all(void)
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             break;
         else if (errno != EINTR && errno != ECONNABORTED) {
-            gwd_logf_seldom(GOWSGI_LOG_ERR, "GWSGI1003: the worker cannot accept a connection: %s; it tries again", strerror(errno));
+            gwd_logf_seldom(GOWSGI_LOG_ERR, "GWSGI1003: the worker cannot accept a connection: %s; it tries again. "
+                            "Raise the limit that this names, or find what uses it up", strerror(errno));
             nanosleep(&pause, NULL);
             break;
         }

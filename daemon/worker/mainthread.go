@@ -5,6 +5,8 @@
 package worker
 
 import (
+	"os"
+
 	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
 )
 
@@ -31,23 +33,16 @@ func (m *mainThread) run() {
 	}
 }
 
-// watchSignals has the handlers called that were registered by now, or will be.
-func (m *mainThread) watchSignals() error {
-	news, err := pyembed.SignalNews()
-	if err != nil {
-		return err
-	}
+// watchSignals has the handlers called that were registered by now, or will be, at each news of signals.
+func (m *mainThread) watchSignals(news *os.File) {
 	m.signalled() // perhaps before anybody watched
-	go func() {
-		var some [64]byte
-		for {
-			if _, err := news.Read(some[:]); err != nil {
-				return
-			}
-			m.signalled()
+	var some [64]byte
+	for {
+		if _, err := news.Read(some[:]); err != nil {
+			return
 		}
-	}()
-	return nil
+		m.signalled()
+	}
 }
 
 // signalled does not wait: a main thread that has not looked yet will see this signal, too.

@@ -41,6 +41,8 @@ func TestMain(m *testing.M) {
 		_ = os.Unsetenv("GOWSGI_TEST_ROLE")
 		pyembed.SetJunction(hosttest.Junction())
 		os.Exit(worker.Main())
+	case "defect":
+		worker.Defect()
 	case "stranger":
 		stranger(os.Args[1])
 		return

@@ -98,7 +98,7 @@ func (w *worker) drain(reason daemon.ExitReason) {
 	for w.unfinished() > 0 {
 		if limit > 0 && monotonic()-began > limit {
 			w.log.Logf(daemon.Warning, "GWSGI1023: %d requests still run %v after this process of group '%s' began to end because of %s "+
-				"(%s): it ends without them", inFlight(), limit, w.config.Group.Name, reason, option)
+				"(%s): it ends without them. Raise that limit, or mend what is slow", inFlight(), limit, w.config.Group.Name, reason, option)
 			w.logRunning(daemon.Warning)
 			break
 		}
@@ -130,7 +130,7 @@ func (w *worker) exit(reason daemon.ExitReason, limit time.Duration, status int)
 	if limit > 0 {
 		time.AfterFunc(limit, func() {
 			w.log.Logf(daemon.Warning, "GWSGI1024: exit functions and threads of the applications of group '%s' did not end within %v: this process "+
-				"ends without them", w.config.Group.Name, limit)
+				"ends without them. Mend those, or raise shutdown-timeout, which does not hold when httpd stops", w.config.Group.Name, limit)
 			exitNow(1)
 		})
 	}

@@ -27,7 +27,7 @@ type worker struct {
 	life    life
 	limits  limits
 	control *control
-	watch   watch
+	watch   *watch
 	main    mainThread
 	signals chan os.Signal
 	opened  chan struct{} // closed when requests are taken
@@ -53,13 +53,25 @@ func Main() int {
 			"build: run make install again and restart httpd", err)
 		return 1
 	}
+	w.guarded(w.live)
+	return 1
+}
+
+// live is the process from its configuration on. It returns only if the process could not start.
+func (w *worker) live() {
 	if err := w.start(); err != nil {
-		w.log.Logf(daemon.Crit, "GWSGI1011: a process of group '%s' cannot start: %v", w.config.Group.Name, err)
-		return 1
+		w.log.Logf(daemon.Crit, "GWSGI1011: a process of group '%s' cannot start: %v. Check python-home=, threads=, stack-size= "+
+			"and the limits of the process", w.config.Group.Name, err)
+		return
 	}
-	go w.serve()
+	go w.guarded(w.serve)
 	w.main.run()
-	return 0
+}
+
+// guarded runs do, with which a goroutine of this process begins.
+func (w *worker) guarded(do func()) {
+	where := fmt.Sprintf("GWSGI1015: defect in mod_gowsgi, in process %d of group '%s', whose requests fail", os.Getpid(), w.config.Group.Name)
+	daemon.Guarded(w.log, where, do)
 }
 
 // newWorker reads what the supervisor handed over.
@@ -96,6 +108,7 @@ func newWorker() (*worker, error) {
 		group:   board.Group(g.Index),
 		log:     daemon.NewLogger(2, g.LogLevel),
 		limits:  limits{inactivity: o.InactivityTimeout, deadlock: o.DeadlockTimeout, request: o.RequestTimeout, startup: o.StartupTimeout},
+		watch:   newWatch(),
 		main:    newMainThread(),
 		signals: make(chan os.Signal, 4),
 		opened:  make(chan struct{}),
@@ -124,9 +137,10 @@ func (w *worker) start() error {
 	}
 	// A C thread that calls Go needs a processor (a P); two more are for the monitors.
 	runtime.GOMAXPROCS(w.config.Group.Threads + 4)
-	w.control.listen()
-	w.guardStart()
-	w.watch.begin(w)
+	go w.guarded(w.control.read)
+	go w.guarded(w.control.tellLoads)
+	go w.guarded(w.guardStart)
+	go w.guarded(func() { w.watch.run(w) })
 	if err := pyembed.Start(w.pythonConfig()); err != nil {
 		with := ""
 		if home := w.config.Group.Options.PythonHome; home != "" {
@@ -135,7 +149,7 @@ func (w *worker) start() error {
 		return fmt.Errorf("its Python %s cannot be used%s: %w", pyembed.PythonVersion(), with, err)
 	}
 	if w.limits.deadlock > 0 {
-		go w.watch.probe()
+		go w.guarded(w.watch.probe)
 	}
 	for _, i := range w.config.Group.Imports {
 		pyembed.ImportScript(pyembed.Import{Script: i.Path, AppGroup: i.AppGroup})
@@ -144,9 +158,11 @@ func (w *worker) start() error {
 		pyembed.Preload(pyembed.Application{Script: p.Path, AppGroup: p.AppGroup, Callable: p.Callable})
 	}
 	if !w.config.RestrictSignal {
-		if err := w.main.watchSignals(); err != nil {
+		news, err := pyembed.SignalNews()
+		if err != nil {
 			return err
 		}
+		go w.guarded(func() { w.main.watchSignals(news) })
 	}
 	w.loading, w.loadedEarly = monotonic()-w.born, pyembed.LoadTime()
 	w.loaded.Store(true)
@@ -172,8 +188,8 @@ func (w *worker) open() error {
 	}
 	w.life.transit(serving, "it is ready")
 	close(w.opened)
-	w.watch.listen(retirement)
-	go w.tendQueue()
+	go w.guarded(func() { w.watch.listen(retirement) })
+	go w.guarded(w.tendQueue)
 	w.slot.Transit(daemon.Serving)
 	w.group.Bump()
 	w.control.send(daemon.Message{Verb: daemon.Ready})

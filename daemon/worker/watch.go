@@ -29,33 +29,27 @@ type watch struct {
 	full       chan struct{} // all threads are at work
 }
 
-// begin starts the monitors but for probe, which needs Python.
-func (m *watch) begin(w *worker) {
-	m.passed = make(chan finding, 1)
-	m.retirement = make(chan daemon.ExitReason, 1)
-	m.milestone = make(chan struct{}, 1)
-	m.full = make(chan struct{}, 1)
-	go m.run(w)
+func newWatch() *watch {
+	return &watch{passed: make(chan finding, 1), retirement: make(chan daemon.ExitReason, 1), milestone: make(chan struct{}, 1),
+		full: make(chan struct{}, 1)}
 }
 
 // listen carries what C says about its threads and its retirement.
 func (m *watch) listen(events *os.File) {
-	go func() {
-		var what [1]byte
-		for {
-			if _, err := events.Read(what[:]); err != nil {
-				return
-			}
-			switch what[0] {
-			case eventMilestone:
-				signalOnce(m.milestone)
-			case eventFull:
-				signalOnce(m.full)
-			default:
-				m.retirement <- daemon.ExitReason(what[0])
-			}
+	var what [1]byte
+	for {
+		if _, err := events.Read(what[:]); err != nil {
+			return
 		}
-	}()
+		switch what[0] {
+		case eventMilestone:
+			signalOnce(m.milestone)
+		case eventFull:
+			signalOnce(m.full)
+		default:
+			m.retirement <- daemon.ExitReason(what[0])
+		}
+	}
 }
 
 func signalOnce(c chan struct{}) {
@@ -123,8 +117,8 @@ func (w *worker) endDeadlock(f finding) {
 	w.slot.SetExitReason(daemon.ExitDeadlock)
 	w.control.send(daemon.Message{Verb: daemon.Retire, Reason: daemon.ExitDeadlock})
 	w.log.Logf(daemon.Crit, "GWSGI1020: nobody could take Python's global lock (GIL) for %.0f s, longer than deadlock-timeout of group '%s' "+
-		"allows: this process ends and is replaced; requests that it runs fail. Some extension module keeps the lock while it waits; the "+
-		"stacks follow", f.lasted.Seconds(), w.config.Group.Name)
+		"allows: this process ends and is replaced; requests that it runs fail. Some extension module keeps the lock while it waits: "+
+		"mend the one that is in the stacks, which follow", f.lasted.Seconds(), w.config.Group.Name)
 	w.logRunning(daemon.Crit)
 	w.logStacks(daemon.Crit, 0)
 	exitNow(1)
@@ -132,35 +126,33 @@ func (w *worker) endDeadlock(f finding) {
 
 // guardStart ends a process that is told to before it is open: nobody waits for what it would serve.
 func (w *worker) guardStart() {
-	go func() {
-		why := ""
-		for why == "" {
-			select {
-			case <-w.opened:
+	why := ""
+	for why == "" {
+		select {
+		case <-w.opened:
+			return
+		case m := <-w.control.messages:
+			if w.life.phase() != starting { // both came at once
+				w.control.messages <- m
 				return
-			case m := <-w.control.messages:
-				if w.life.phase() != starting { // both came at once
-					w.control.messages <- m
-					return
-				}
-				if m.Verb == daemon.Serve {
-					close(w.called)
-					continue
-				}
-				why = "told to " + m.Verb.String()
-			case s := <-w.signals:
-				if w.life.phase() != starting {
-					w.signals <- s
-					return
-				}
-				if s != unix.SIGXCPU { // which comes again, and a process that never served would be replaced by its like
-					why = "got " + s.String()
-				}
+			}
+			if m.Verb == daemon.Serve {
+				close(w.called)
+				continue
+			}
+			why = "told to " + m.Verb.String()
+		case s := <-w.signals:
+			if w.life.phase() != starting {
+				w.signals <- s
+				return
+			}
+			if s != unix.SIGXCPU { // which comes again, and a process that never served would be replaced by its like
+				why = "got " + s.String()
 			}
 		}
-		w.log.Logf(daemon.Info, "%s while starting: this process of group '%s' ends", why, w.config.Group.Name)
-		exitNow(0)
-	}()
+	}
+	w.log.Logf(daemon.Info, "%s while starting: this process of group '%s' ends", why, w.config.Group.Name)
+	exitNow(0)
 }
 
 func (w *worker) endStart(f finding) {
@@ -175,8 +167,8 @@ func (w *worker) logSlowLoad(f finding) {
 	if f.what != "" {
 		late = f.what + " is not loaded"
 	}
-	w.log.Logf(daemon.Err, "GWSGI1022: %s after %.1f s, longer than startup-timeout of group '%s' allows: this process is replaced; the "+
-		"stacks follow", late, f.lasted.Seconds(), w.config.Group.Name)
+	w.log.Logf(daemon.Err, "GWSGI1022: %s after %.1f s, longer than startup-timeout of group '%s' allows: this process is replaced. See in the "+
+		"stacks, which follow, what it waits for, or raise startup-timeout", late, f.lasted.Seconds(), w.config.Group.Name)
 }
 
 // logFinding says why the process is to be replaced.
@@ -184,7 +176,8 @@ func (w *worker) logFinding(f finding) {
 	switch f.reason {
 	case daemon.ExitRequestTimeout:
 		w.log.Logf(daemon.Err, "GWSGI1021: %s has run for %.1f s on thread %d, longer than request-timeout of group '%s' allows: this process "+
-			"is replaced, its other requests get graceful-timeout to finish; the stacks follow", f.what, f.lasted.Seconds(), f.tid,
+			"is replaced, its other requests get graceful-timeout to finish. See in the stacks, which follow, where it hangs, or raise "+
+			"request-timeout", f.what, f.lasted.Seconds(), f.tid,
 			w.config.Group.Name)
 		w.logStacks(daemon.Err, stackPatience)
 	case daemon.ExitStartupTimeout:
