@@ -24,6 +24,7 @@ type bench struct {
 func (b *bench) run(ctx context.Context) (*results, error) {
 	res := newResults(b)
 	for round := range b.opt.rounds {
+		res.round = round
 		order := slices.Clone(b.contenders)
 		if round%2 == 1 {
 			slices.Reverse(order) // what drifts with time favours nobody

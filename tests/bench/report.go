@@ -51,17 +51,19 @@ func writeTable(w io.Writer, res *results, load workload, connections int) {
 	if load.transfer != nil {
 		rows, format = [][]string{transferHeader(res.Mode)}, transferRow
 	}
-	base, hasBase := res.median(cellKey{peer(res.Mode), load.key, connections})
+	base := cellKey{peer(res.Mode), load.key, connections}
 	for _, c := range res.contenders {
-		m, ok := res.median(cellKey{c.key, load.key, connections})
+		key := cellKey{c.key, load.key, connections}
+		m, ok := res.median(key)
 		if !ok {
 			continue
 		}
 		ratio := func(get metric) string {
-			if !hasBase || get.of(base) == 0 {
+			value, ok := res.ratio(key, base, get)
+			if !ok {
 				return "-"
 			}
-			return fmt.Sprintf("%.2f", get.of(m)/get.of(base))
+			return fmt.Sprintf("%.2f", value)
 		}
 		rows = append(rows, format(c.title, m, ratio))
 	}

@@ -14,6 +14,7 @@ import (
 
 // sample is one measurement: one run of wrk, or one group of large transfers.
 type sample struct {
+	Round  int     `json:"round"`
 	Rate   float64 `json:"per_second"`         // requests or transfers
 	CPU    float64 `json:"cpu_us_per_request"` // or per transfer
 	P50    float64 `json:"p50_ms,omitempty"`
@@ -37,6 +38,7 @@ type results struct {
 	contenders []contender
 	workloads  []workload
 	samples    map[cellKey][]sample
+	round      int // the one that goes on
 	Failures   []string
 }
 
@@ -45,7 +47,7 @@ func newResults(b *bench) *results {
 		Mode:    b.opt.mode,
 		Machine: fmt.Sprintf("%s; Linux %s, %d cores", b.tools.version, kernel(), runtime.NumCPU()),
 		Load:    loadAverage(),
-		Shape: fmt.Sprintf("event MPM, %d children of %d threads, keep-alive, no access log; medians of %d alternating rounds of %s",
+		Shape: fmt.Sprintf("event MPM, %d children of %d threads, keep-alive, no access log; medians of %d alternating rounds of %s, ratios too",
 			b.opt.children, b.opt.threads, b.opt.rounds, b.opt.duration),
 		contenders: b.contenders,
 		workloads:  b.workloads,
@@ -53,7 +55,10 @@ func newResults(b *bench) *results {
 	}
 }
 
-func (r *results) add(key cellKey, s sample) { r.samples[key] = append(r.samples[key], s) }
+func (r *results) add(key cellKey, s sample) {
+	s.Round = r.round
+	r.samples[key] = append(r.samples[key], s)
+}
 
 // fail notes a failure once, however many rounds repeat it.
 func (r *results) fail(what string, err error) {
@@ -86,6 +91,23 @@ func (r *results) median(key cellKey) (m sample, ok bool) {
 		PSS:    int64(of(func(s sample) float64 { return float64(s.PSS) })),
 		Growth: int64(of(func(s sample) float64 { return float64(s.Growth) })),
 	}, true
+}
+
+// ratio of two contenders: the median of those of each round. A machine that is slower in one round than in another does not move it
+// much, as it would that of two medians. ok is false when there is none.
+func (r *results) ratio(ours, theirs cellKey, m metric) (value float64, ok bool) {
+	var ratios []float64
+	for _, our := range r.samples[ours] {
+		for _, their := range r.samples[theirs] {
+			if our.Round == their.Round && m.of(their) != 0 {
+				ratios = append(ratios, m.of(our)/m.of(their))
+			}
+		}
+	}
+	if len(ratios) == 0 {
+		return 0, false
+	}
+	return median(ratios), true
 }
 
 // median of a list that is not empty.

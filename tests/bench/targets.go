@@ -3,7 +3,7 @@ package main
 
 import "fmt"
 
-// metric picks a number out of a median.
+// metric picks a number out of a sample.
 type metric struct {
 	name string
 	of   func(sample) float64
@@ -123,19 +123,19 @@ func judge(list []target, res *results) []verdict {
 
 func (t target) judge(res *results) verdict {
 	v := verdict{Target: t.String(), Result: resultNone}
-	ours, ok := res.median(cellKey{t.subject, t.workload, t.connections})
+	ours := cellKey{t.subject, t.workload, t.connections}
+	value, ok := 0.0, false
+	if t.against == "" {
+		var m sample
+		m, ok = res.median(ours)
+		value = t.metric.of(m)
+	} else {
+		value, ok = res.ratio(ours, cellKey{t.against, t.workload, t.connections}, t.metric)
+	}
 	if !ok {
 		return v
 	}
-	v.Value = t.metric.of(ours)
-	if t.against != "" {
-		theirs, ok := res.median(cellKey{t.against, t.workload, t.connections})
-		if !ok || t.metric.of(theirs) == 0 {
-			v.Value = 0
-			return v
-		}
-		v.Value /= t.metric.of(theirs)
-	}
+	v.Value = value
 	v.Result = resultMiss
 	if (t.atLeast && v.Value >= t.bound) || (!t.atLeast && v.Value <= t.bound) {
 		v.Result = resultPass

@@ -17,7 +17,8 @@ func sampled(rates map[string][]float64) *results {
 	opt := options{mode: modeEmbedded}
 	r := &results{Mode: modeEmbedded, contenders: contenders(opt, tools{}), workloads: workloads(), samples: make(map[cellKey][]sample)}
 	for key, list := range rates {
-		for _, rate := range list {
+		for round, rate := range list {
+			r.round = round
 			r.add(cellKey{key, "hello", 16}, sample{Rate: rate, CPU: 1e6 / rate})
 		}
 	}
@@ -33,6 +34,19 @@ func TestMedian(t *testing.T) {
 	assert.Equal(t, 200.0, m.Rate)
 	_, ok = r.median(cellKey{"gowsgi", "hello", 1})
 	assert.False(t, ok)
+}
+
+// Ratios are those within a round: here the machine was slow in the second one, and theirs failed in the third.
+func TestRatio(t *testing.T) {
+	r := sampled(map[string][]float64{"gowsgi": {2000, 300, 1000}, "mod_wsgi": {1000, 100}})
+	ours, theirs := cellKey{"gowsgi", "hello", 16}, cellKey{"mod_wsgi", "hello", 16}
+	value, ok := r.ratio(ours, theirs, rate)
+	assert.True(t, ok)
+	assert.Equal(t, 2.5, value)
+	_, ok = r.ratio(ours, cellKey{"floor", "hello", 16}, rate)
+	assert.False(t, ok)
+	_, ok = r.ratio(ours, theirs, growth)
+	assert.False(t, ok, "theirs is 0")
 }
 
 func TestJudge(t *testing.T) {
