@@ -257,11 +257,6 @@ func (w *WorkerSlot) SetLoad(busy int, requests uint64) {
 	atomic.StoreUint64((*uint64)(&w.c.requests), requests)
 }
 
-// Threads is how many threads it has.
-func (w *WorkerSlot) Threads() int {
-	return int(atomic.LoadUint32((*uint32)(&w.c.threads)))
-}
-
 // Requests is how many requests the process has served.
 func (w *WorkerSlot) Requests() uint64 {
 	return atomic.LoadUint64((*uint64)(&w.c.requests))

@@ -8,7 +8,7 @@
 //	           startup-timeout applies. A replacement that was started before it is needed then stands by, until the
 //	           supervisor calls it
 //	serving    requests are taken; deadlock-timeout, request-timeout, inactivity-timeout and maximum-requests are watched; what waits
-//	           while all threads are at work is sent back (RETRY) when another worker gets on and this one does not (queue.go)
+//	           while all threads are at work is sent back (RETRY) when another worker gets on and this one does not (queue.c)
 //	retired    no more requests are taken: those that come are sent back (RETRY); the supervisor starts a replacement
 //	draining   the supervisor has it, or time presses: what runs may finish, within graceful-timeout
 //	exiting    Python's exit functions run, within shutdown-timeout; then the process is gone, whatever still runs

@@ -64,9 +64,20 @@ int gwd_exchange_end(gwd_exchange *x, gowsgi_outcome outcome, int status);
 /* "GET /path (client 1.2.3.4:5)" of an environ. */
 void gwd_describe(gowsgi_span environ, char *text, size_t cap);
 
+/* ---- what waits for a thread (queue.c) ---- */
+
+int gwd_queue_start(void);        /* 0, or an errno */
+void gwd_queue_watch(void);       /* all threads are at work */
+
 /* ---- the process (loop.c, log.c) ---- */
 
 extern gwd_config gwd_process;
+
+int gwd_is_serving(void);         /* requests are taken */
+
+/* Sends up to so many requests back that no thread has taken yet (RETRY), without waiting. For one thread at a time. Returns how many
+ * it sent back. */
+int gwd_send_back(int most);
 
 void gwd_touch(const gwd_exchange *x); /* its request came, read or wrote */
 void gwd_logf(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -35,7 +35,6 @@ static int epoll_fd = -1;
 static int phase;                 /* gwd_phase */
 static int in_flight;
 static uint64_t admitted;         /* requests */
-static int watched;               /* GWD_FULL was told */
 
 /* What epoll returns for the listening socket. */
 static char listener;
@@ -73,10 +72,10 @@ void gwd_touch(const gwd_exchange *x)
 
 /* ---- Whether requests are taken ---- */
 
-/* Tells Go a gowsgi_exit_reason or a gwd_event. */
-static int tell(int what)
+/* Tells Go. */
+static int tell(gowsgi_exit_reason reason)
 {
-    unsigned char byte = (unsigned char)what;
+    unsigned char byte = (unsigned char)reason;
 
     return write(gwd_process.event_fd, &byte, 1) == 1 ? 0 : -1;
 }
@@ -96,22 +95,14 @@ int gwd_retire(gowsgi_exit_reason reason)
     return 1;
 }
 
+int gwd_is_serving(void)
+{
+    return __atomic_load_n(&phase, __ATOMIC_SEQ_CST) == GWD_SERVING;
+}
+
 int gwd_in_flight(void)
 {
     return __atomic_load_n(&in_flight, __ATOMIC_SEQ_CST);
-}
-
-int gwd_watch_over(void)
-{
-    __atomic_store_n(&watched, 0, __ATOMIC_SEQ_CST);
-    return gwd_in_flight() < gwd_process.threads || __atomic_exchange_n(&watched, 1, __ATOMIC_SEQ_CST);
-}
-
-/* The last free thread has begun a request: who comes now has to wait. */
-static void note_full(void)
-{
-    if (!__atomic_load_n(&watched, __ATOMIC_RELAXED) && !__atomic_exchange_n(&watched, 1, __ATOMIC_SEQ_CST))
-        tell(GWD_FULL);
 }
 
 /* Counts a request in. Returns 0, or -1 when this process takes it no more. */
@@ -120,14 +111,14 @@ static int admit(const gwd_exchange *x)
     uint64_t number;
 
     if (__atomic_add_fetch(&in_flight, 1, __ATOMIC_SEQ_CST) >= gwd_process.threads)
-        note_full();
-    if (__atomic_load_n(&phase, __ATOMIC_SEQ_CST) == GWD_SERVING) {
+        gwd_queue_watch();
+    if (gwd_is_serving()) {
         number = __atomic_add_fetch(&admitted, 1, __ATOMIC_SEQ_CST);
         if (!gwd_process.maximum_requests || number <= gwd_process.maximum_requests) {
             if (number == gwd_process.maximum_requests)
                 gwd_retire(GOWSGI_EXIT_MAXIMUM_REQUESTS);
             else if (gwd_process.milestone && number % gwd_process.milestone == 0)
-                tell(GWD_MILESTONE);
+                tell(GOWSGI_EXIT_NONE);
             __atomic_add_fetch(&gwd_process.slot->busy, 1, __ATOMIC_RELAXED);
             __atomic_store_n(&gwd_process.slot->requests, number, __ATOMIC_RELAXED);
             gwd_touch(x);
@@ -234,9 +225,7 @@ static int serve(gwd_thread *t, gwd_conn *conn, gowsgi_span payload, uint8_t fla
 
 static int send_back(gwd_conn *conn)
 {
-    int serving = __atomic_load_n(&phase, __ATOMIC_SEQ_CST) == GWD_SERVING;
-
-    return gwd_conn_retry(conn, serving ? WIRE_RETRY_BUSY : WIRE_RETRY_STOPPING);
+    return gwd_conn_retry(conn, gwd_is_serving() ? WIRE_RETRY_BUSY : WIRE_RETRY_STOPPING);
 }
 
 /* t is NULL for a request that is to be sent back. Returns as serve(), or 1 when there is no whole request yet. */
@@ -422,6 +411,9 @@ int gwd_start(const gwd_config *config, const char **why)
         return -1;
     active_now();
     __atomic_store_n(&phase, GWD_SERVING, __ATOMIC_SEQ_CST);
+    errno = gwd_queue_start();
+    if (errno)
+        return -1;
     for (int i = 0; i < config->threads; i++) {
         errno = start_thread(&threads[i]);
         if (errno)

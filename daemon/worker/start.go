@@ -22,7 +22,7 @@ type worker struct {
 	config  *daemon.Worker
 	slot    *daemon.WorkerSlot
 	group   *daemon.GroupSlot
-	peers   []*daemon.WorkerSlot // the other places of the group's workers
+	first   *daemon.WorkerSlot // of the group's
 	log     *daemon.Logger
 	life    life
 	limits  limits
@@ -105,6 +105,7 @@ func newWorker() (*worker, error) {
 	w := &worker{
 		config:  config,
 		slot:    board.Worker(config.Slot),
+		first:   board.Worker(g.FirstSlot),
 		group:   board.Group(g.Index),
 		log:     daemon.NewLogger(2, g.LogLevel),
 		limits:  limits{inactivity: o.InactivityTimeout, deadlock: o.DeadlockTimeout, request: o.RequestTimeout, startup: o.StartupTimeout},
@@ -114,11 +115,6 @@ func newWorker() (*worker, error) {
 		opened:  make(chan struct{}),
 		called:  make(chan struct{}),
 		born:    monotonic(),
-	}
-	for i := range g.SlotCount {
-		if at := g.FirstSlot + i; at != config.Slot {
-			w.peers = append(w.peers, board.Worker(at))
-		}
 	}
 	w.life.log = w.log
 	w.control = newControl(os.NewFile(daemon.ControlFD, "control"), w.slot, w.log)
@@ -182,14 +178,13 @@ func (w *worker) standBy() {
 
 // open makes the process take requests.
 func (w *worker) open() error {
-	retirement, err := startThreads(w.config, w.slot, daemon.ListenerFD, daemon.ControlFD)
+	retirement, err := startThreads(w.config, w.slot, w.first, daemon.ListenerFD, daemon.ControlFD)
 	if err != nil {
 		return err
 	}
 	w.life.transit(serving, "it is ready")
 	close(w.opened)
 	go w.guarded(func() { w.watch.listen(retirement) })
-	go w.guarded(w.tendQueue)
 	w.slot.Transit(daemon.Serving)
 	w.group.Bump()
 	w.control.send(daemon.Message{Verb: daemon.Ready})

@@ -41,17 +41,11 @@ func prepareProcess() {
 	C.gwd_prepare()
 }
 
-// What C tells beside the reason of its retirement.
-const (
-	eventMilestone = C.GWD_MILESTONE
-	eventFull      = C.GWD_FULL
-)
-
 // milestones is how often in its life a worker that may serve so many requests only considers how long it still has.
 const milestones = 16
 
-// startThreads begins to take requests. The returned file yields a byte for the retirement, its reason, and the events.
-func startThreads(config *daemon.Worker, slot *daemon.WorkerSlot, listener, control int) (*os.File, error) {
+// startThreads begins to take requests. The returned file yields a byte for the retirement, its reason, and 0 at each milestone.
+func startThreads(config *daemon.Worker, slot, first *daemon.WorkerSlot, listener, control int) (*os.File, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("pipe: %w", err)
@@ -59,6 +53,8 @@ func startThreads(config *daemon.Worker, slot *daemon.WorkerSlot, listener, cont
 	o := &config.Group.Options
 	c := C.gwd_config{
 		slot:              (*C.gowsgi_worker_slot)(slot.Pointer()),
+		group_slots:       (*C.gowsgi_worker_slot)(first.Pointer()),
+		group_slot_count:  C.int(config.Group.SlotCount),
 		listen_fd:         C.int(listener),
 		event_fd:          C.int(pipe[1]),
 		control_fd:        C.int(control),
@@ -90,16 +86,6 @@ func endPartials(limit time.Duration) {
 	if limit > 0 {
 		C.gwd_conn_end_partials(C.int64_t((monotonic() - limit).Microseconds()))
 	}
-}
-
-// sendBack sends requests that wait for a thread to other workers, up to so many.
-func sendBack(most int) int {
-	return int(C.gwd_send_back(C.int(most)))
-}
-
-// watchOver ends the watch that full began, unless all threads are at work just now.
-func watchOver() bool {
-	return C.gwd_watch_over() != 0
 }
 
 func inFlight() int {

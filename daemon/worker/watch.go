@@ -26,36 +26,27 @@ type watch struct {
 	passed     chan finding // limits that call for a retirement
 	retirement chan daemon.ExitReason
 	milestone  chan struct{}
-	full       chan struct{} // all threads are at work
 }
 
 func newWatch() *watch {
-	return &watch{passed: make(chan finding, 1), retirement: make(chan daemon.ExitReason, 1), milestone: make(chan struct{}, 1),
-		full: make(chan struct{}, 1)}
+	return &watch{passed: make(chan finding, 1), retirement: make(chan daemon.ExitReason, 1), milestone: make(chan struct{}, 1)}
 }
 
-// listen carries what C says about its threads and its retirement.
+// listen carries what C says about milestones and its retirement.
 func (m *watch) listen(events *os.File) {
-	var what [1]byte
+	var reason [1]byte
 	for {
-		if _, err := events.Read(what[:]); err != nil {
+		if _, err := events.Read(reason[:]); err != nil {
 			return
 		}
-		switch what[0] {
-		case eventMilestone:
-			signalOnce(m.milestone)
-		case eventFull:
-			signalOnce(m.full)
-		default:
-			m.retirement <- daemon.ExitReason(what[0])
+		if daemon.ExitReason(reason[0]) != daemon.ExitNone {
+			m.retirement <- daemon.ExitReason(reason[0])
+			return
 		}
-	}
-}
-
-func signalOnce(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
+		select {
+		case m.milestone <- struct{}{}:
+		default:
+		}
 	}
 }
 

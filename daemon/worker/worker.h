@@ -14,9 +14,11 @@
 /* What a worker is to be. Filled by Go before gwd_start(), copied by it. Times of 0 mean: no limit. */
 typedef struct gwd_config {
     gowsgi_outcome (*serve)(gowsgi_request *request); /* gowsgi_request_serve() */
-    gowsgi_worker_slot *slot;     /* its place in the scoreboard, or in memory of its own */
+    gowsgi_worker_slot *slot;     /* its place in the scoreboard */
+    const gowsgi_worker_slot *group_slots; /* the places of all workers of its group, its own among them */
+    int group_slot_count;
     int listen_fd;                /* the listening socket */
-    int event_fd;                 /* the write end of a pipe: a byte of gowsgi_exit_reason when C decides to retire, or a gwd_event */
+    int event_fd;                 /* the write end of a pipe: a byte of gowsgi_exit_reason when C decides to retire, 0 at a milestone */
     int control_fd;               /* not used here, but closed in children that applications fork; -1: none */
     uid_t peer_uid;               /* who may connect, besides root */
     int threads;
@@ -27,12 +29,6 @@ typedef struct gwd_config {
     uint64_t maximum_requests;
     uint64_t milestone;           /* every so many requests are one; 0: none is */
 } gwd_config;
-
-/* What else than its retirement C tells Go. */
-typedef enum gwd_event {
-    GWD_MILESTONE = 0,
-    GWD_FULL = 255                /* all threads are at work; told once until gwd_watch_over() */
-} gwd_event;
 
 /* Whether requests are taken. Only ever raised. */
 typedef enum gwd_phase {
@@ -58,13 +54,6 @@ int gwd_retire(gowsgi_exit_reason reason);
 
 /* How many requests are being served. */
 int gwd_in_flight(void);
-
-/* Sends up to so many requests back which no thread has taken yet (RETRY), so that Apache's side gives them to another worker. For one
- * thread at a time, of Go's; it waits for nothing. Returns how many it sent back. */
-int gwd_send_back(int most);
-
-/* GWD_FULL is told again from now on. Returns 1, or 0 when all threads are at work just now: it is not. */
-int gwd_watch_over(void);
 
 /* A request that is being served. */
 typedef struct gwd_running {
