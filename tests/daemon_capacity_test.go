@@ -91,7 +91,18 @@ func TestDaemonSlowRequestHoldsNobodyUp(t *testing.T) {
 	const clients, each = 8, 25
 	s := startWith(t, "processes=2 threads=1")
 	slow, pid := enter(t, s, "slow")
-	other := ""
+	served := servedBy(t, s, clients, each)
+	assert.False(t, slow.isDone())
+	assert.Len(t, served, 1)
+	assert.NotContains(t, served, strconv.Itoa(pid))
+	openGate(t, s, "")
+	assert.Equal(t, http.StatusOK, slow.wait(t).Status)
+}
+
+// servedBy has clients send requests, each so many one after the other, and counts how many each process served.
+func servedBy(t *testing.T, s *harness.Server, clients, each int) map[string]int {
+	t.Helper()
+	served := map[string]int{}
 	var lock sync.Mutex
 	var all sync.WaitGroup
 	for range clients {
@@ -104,17 +115,13 @@ func TestDaemonSlowRequestHoldsNobodyUp(t *testing.T) {
 					return
 				}
 				lock.Lock()
-				assert.True(t, other == "" || other == got.Body, "%s and %s", other, got.Body)
-				other = got.Body
+				served[got.Body]++
 				lock.Unlock()
 			}
 		}()
 	}
 	all.Wait()
-	assert.False(t, slow.isDone())
-	assert.NotEqual(t, strconv.Itoa(pid), other)
-	openGate(t, s, "")
-	assert.Equal(t, http.StatusOK, slow.wait(t).Status)
+	return served
 }
 
 // connectionsTo are the connections to a process's socket, those included that it has not accepted yet: /proc/net/unix shows their
@@ -181,25 +188,9 @@ func TestDaemonMaximumRequests(t *testing.T) {
 	for _, processes := range []string{"", "processes=2"} {
 		t.Run(processes, func(t *testing.T) {
 			s := startWith(t, fmt.Sprintf("maximum-requests=%d threads=4 %s", maximum, processes))
-			served := map[string]int{s.Get("/main/gil").Body: 1}
-			var lock sync.Mutex
-			var all sync.WaitGroup
-			for range clients {
-				all.Add(1)
-				go func() {
-					defer all.Done()
-					for range each {
-						got, err := s.Try(s.Request(http.MethodGet, "/main/gil", nil))
-						if !assert.NoError(t, err) || !assert.Equal(t, http.StatusOK, got.Status, got.Body) {
-							return
-						}
-						lock.Lock()
-						served[got.Body]++
-						lock.Unlock()
-					}
-				}()
-			}
-			all.Wait()
+			first := s.Get("/main/gil").Body
+			served := servedBy(t, s, clients, each)
+			served[first]++
 			harness.Eventually(t, func() bool { return len(s.Workers()) == max(1, len(strings.Fields(processes))*2) }, "all replaced ones are gone")
 			alive := s.Workers()
 			for pid, n := range served {

@@ -49,14 +49,26 @@ func (r *rig) peer(busy int) *daemon.WorkerSlot {
 	return slot
 }
 
-// answered waits for the answer of a request that was sent.
-func (c *client) answered() chan answer {
-	done := make(chan answer, 1)
+// ask sends a request on a connection of its own, whose answer comes on the channel.
+func (r *rig) ask() (*client, chan answer) {
+	r.t.Helper()
+	c, done := r.connect(), make(chan answer, 1)
+	c.sendRequest(r.request())
 	go func() {
 		a, _ := c.finish(nil)
 		done <- a
 	}()
-	return done
+	return c, done
+}
+
+// waits checks that no answer comes, for the time of many looks at the queue.
+func (r *rig) waits(done chan answer) {
+	r.t.Helper()
+	select {
+	case a := <-done:
+		require.Fail(r.t, "answered", "%+v", a)
+	case <-time.After(100 * time.Millisecond):
+	}
 }
 
 func (r *rig) await(done chan answer) answer {
@@ -74,9 +86,7 @@ func (r *rig) await(done chan answer) answer {
 func TestSentBackToAFreeWorker(t *testing.T) {
 	r := start(t, held, settings{threads: 1})
 	release := r.hold()
-	second := r.connect()
-	second.sendRequest(r.request())
-	done := second.answered()
+	second, done := r.ask()
 	r.peer(0)
 	a := r.await(done)
 	assert.Equal(t, wire.TypeRetry, a.end)
@@ -90,14 +100,8 @@ func TestSentBackToAWorkerThatGetsOn(t *testing.T) {
 	r := start(t, held, settings{threads: 1})
 	peer := r.peer(1)
 	release := r.hold()
-	second := r.connect()
-	second.sendRequest(r.request())
-	done := second.answered()
-	select {
-	case a := <-done:
-		require.Fail(t, "answered", "%+v", a)
-	case <-time.After(100 * time.Millisecond): // many looks
-	}
+	_, done := r.ask()
+	r.waits(done)
 	for n := uint64(1); len(done) == 0; n++ {
 		peer.SetLoad(1, n)
 		time.Sleep(time.Millisecond)
@@ -111,14 +115,8 @@ func TestSentBackToAWorkerThatGetsOn(t *testing.T) {
 func TestNotSentBackWhenAlone(t *testing.T) {
 	r := start(t, held, settings{threads: 1})
 	release := r.hold()
-	second := r.connect()
-	second.sendRequest(r.request())
-	done := second.answered()
-	select {
-	case a := <-done:
-		require.Fail(t, "answered", "%+v", a)
-	case <-time.After(100 * time.Millisecond): // many looks
-	}
+	_, done := r.ask()
+	r.waits(done)
 	assert.Equal(t, "done", release().body)
 	assert.Equal(t, "done", r.await(done).body)
 }
@@ -127,9 +125,7 @@ func TestNotSentBackWhenAlone(t *testing.T) {
 func TestSentBackByAWorkerThatGoes(t *testing.T) {
 	r := start(t, held, settings{threads: 1})
 	release := r.hold()
-	second := r.connect()
-	second.sendRequest(r.request())
-	done := second.answered()
+	_, done := r.ask()
 	r.tell(daemon.Drain)
 	a := r.await(done)
 	assert.Equal(t, wire.TypeRetry, a.end)
@@ -144,9 +140,8 @@ func TestSentBackOnNewConnections(t *testing.T) {
 	release := r.hold()
 	r.peer(0)
 	together(40, func(int) {
-		c := r.connect()
-		c.sendRequest(r.request())
-		assert.Equal(t, wire.RetryBusy, r.await(c.answered()).number)
+		_, done := r.ask()
+		assert.Equal(t, wire.RetryBusy, r.await(done).number)
 	})
 	assert.Equal(t, "done", release().body)
 	r.get()
@@ -158,9 +153,8 @@ func TestSentBackAfterARest(t *testing.T) {
 	r.peer(0)
 	for range 2 {
 		release := r.hold()
-		c := r.connect()
-		c.sendRequest(r.request())
-		assert.Equal(t, wire.RetryBusy, r.await(c.answered()).number)
+		_, done := r.ask()
+		assert.Equal(t, wire.RetryBusy, r.await(done).number)
 		assert.Equal(t, "done", release().body)
 		require.NoError(t, os.Remove(filepath.Join(r.dir, "go")))
 		require.NoError(t, os.Remove(filepath.Join(r.dir, "go.begun")))
