@@ -76,6 +76,8 @@ static int find_worker(gw_errand *e)
                 return verdict;
             continue;
         }
+        if (gw_group_is_orphaned())
+            return gw_failure_orphaned(e);
         if (e->patience_ms <= 0)
             break;
         long start = gw_group_clock();

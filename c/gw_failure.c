@@ -42,6 +42,14 @@ gowsgi_outcome gw_failure_no_worker(gw_errand *e)
     return gw_failure_status(e, HTTP_SERVICE_UNAVAILABLE);
 }
 
+gowsgi_outcome gw_failure_orphaned(gw_errand *e)
+{
+    ap_log_rerror(GW_MARK, APLOG_ERR, 0, e->r, "GWSGI1119: the daemon process group %s has no process, and gets none any more, since "
+                  "httpd's parent process (pid %d) is gone; the request (%.300s) is answered with 503. End this process, too, and start "
+                  "httpd again", e->group->name, gw_group_generation()->parent, REQUEST_LINE(e));
+    return gw_failure_status(e, HTTP_SERVICE_UNAVAILABLE);
+}
+
 /* ---- A worker that does not answer ---- */
 
 /* Whether the supervisor has recorded how the worker ended; *status is then as waitpid() gives it. */

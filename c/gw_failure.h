@@ -11,6 +11,9 @@ gowsgi_outcome gw_failure_status(gw_errand *e, int status);
 /* No worker took the request in time. */
 gowsgi_outcome gw_failure_no_worker(gw_errand *e);
 
+/* There is none, and will be none: httpd's parent is gone. */
+gowsgi_outcome gw_failure_orphaned(gw_errand *e);
+
 /* connect() failed with error, which is not one that an ending or a busy worker causes. */
 gowsgi_outcome gw_failure_unreachable(gw_errand *e, int error);
 

@@ -1,8 +1,10 @@
 /* This file keeps the daemon process groups that the configuration declares, and checks where it names them. */
 #include "gw_group.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -139,6 +141,11 @@ void gw_group_await(const gw_group *group, uint32_t seen, long ms)
     struct timespec limit = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 
     syscall(SYS_futex, &group->shared->changes, FUTEX_WAIT, seen, &limit, NULL, 0);
+}
+
+int gw_group_is_orphaned(void)
+{
+    return kill(generation.parent, 0) != 0 && errno == ESRCH;
 }
 
 long gw_group_clock(void)

@@ -49,6 +49,9 @@ void gw_group_vacate(void);
 /* Waits until a worker of the group has become READY, or ended, since its shared->changes was seen; up to so many milliseconds. */
 void gw_group_await(const gw_group *group, uint32_t seen, long ms);
 
+/* Whether httpd's parent is gone: then no worker will ever come again. In any of its children. */
+int gw_group_is_orphaned(void);
+
 /* Milliseconds on a clock that is never set. */
 long gw_group_clock(void);
 

@@ -175,10 +175,14 @@ func TestFaultParentKilled(t *testing.T) {
 	harness.EachMPM(t, func(t *testing.T, mpm string) {
 		s, _ := restartedFaults(t, mpm, 10)
 		s.Allow(cutOff)
+		s.Expect(`GWSGI1119: `)
 		began := time.Now()
 		s.Kill()
 		awaitNothing(t, s)
 		assert.Less(t, time.Since(began), 10*time.Second)
+		began = time.Now()
+		assert.Equal(t, http.StatusServiceUnavailable, s.Get("/fault/death?orphan").Status)
+		assert.Less(t, time.Since(began), 5*time.Second, "it does not wait for processes that cannot come")
 	})
 }
 
