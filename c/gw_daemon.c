@@ -115,7 +115,7 @@ static void pack_body(gw_errand *e)
         return;
     room = apr_palloc(e->r->pool, (apr_size_t)total);
     e->body = (gowsgi_span){ room, gw_host_read_ahead(e->host, room, (size_t)total) };
-    e->body_complete = e->body.len == (size_t)total;
+    e->body_complete = gw_host_has_whole_body(e->host);
 }
 
 /* With one worker. */
