@@ -27,6 +27,7 @@ static void give_up_on(gw_errand *e, gw_worker worker)
 /* Whether the errand can go on after connect() to a worker that was READY a moment ago did not succeed. */
 static int refused(gw_errand *e, gw_worker worker, int error)
 {
+    e->no_socket = error == ENOENT;
     if (error == ECONNREFUSED || error == ENOENT || error == ECONNRESET || error == EAGAIN) {
         give_up_on(e, worker); /* it ended, or has no room for more */
         return GW_GO_ON;
