@@ -27,6 +27,7 @@ static void give_up_on(gw_errand *e, gw_worker worker)
 /* Whether the errand can go on after connect() to a worker that was READY a moment ago did not succeed. */
 static int refused(gw_errand *e, gw_worker worker, int error)
 {
+    e->no_socket = error == ENOENT;
     if (error == ECONNREFUSED || error == ENOENT || error == ECONNRESET || error == EAGAIN) {
         give_up_on(e, worker); /* it ended, or has no room for more */
         return GW_GO_ON;
@@ -117,7 +118,7 @@ static void pack_body(gw_errand *e)
         return;
     room = apr_palloc(e->r->pool, (apr_size_t)total);
     e->body = (gowsgi_span){ room, gw_host_read_ahead(e->host, room, (size_t)total) };
-    e->body_complete = e->body.len == (size_t)total;
+    e->body_complete = gw_host_has_whole_body(e->host);
 }
 
 /* With one worker. */

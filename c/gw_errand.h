@@ -26,6 +26,7 @@ typedef struct gw_errand {
     int body_complete;           /* that is all of it */
     gw_worker tried[GW_MAX_TRIES + 1]; /* workers that did not take it; behind them the one that is full */
     int tried_count;
+    int no_socket;               /* the last of them had no socket: it had just ended, or somebody deleted it */
     int full;                    /* the last one had no free thread for it, and sent it back */
     apr_time_t sent_time;        /* since when it waits for a thread, of this worker or of others that were full */
     long queue_end;              /* when queue-timeout has passed then, on gw_group_clock() */

@@ -398,7 +398,7 @@ int gw_exchange_run(gw_errand *e)
         e->sent_time = apr_time_now();
         e->queue_end = gw_group_clock() + e->group->queue_timeout_ms;
     }
-    e->answered = e->head = e->unflushed = e->whole = e->full = 0;
+    e->answered = e->head = e->unflushed = e->whole = e->full = e->no_socket = 0;
     verdict = send_request(e);
     if (verdict == GW_GO_ON)
         verdict = await_thread(e);

@@ -33,8 +33,32 @@ gowsgi_outcome gw_failure_unreachable(gw_errand *e, int error)
     return gw_failure_status(e, HTTP_SERVICE_UNAVAILABLE);
 }
 
+/* Whether a worker waits for requests on a socket that nobody can find any more. */
+static int is_cut_off(const gw_errand *e)
+{
+    const gw_worker *last = &e->tried[e->tried_count - 1];
+    const gowsgi_worker_slot *slot = &e->group->workers[last->slot];
+
+    return __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) == GOWSGI_WORKER_READY
+           && __atomic_load_n(&slot->incarnation, __ATOMIC_RELAXED) == last->incarnation;
+}
+
+static gowsgi_outcome socket_deleted(gw_errand *e)
+{
+    char path[GOWSGI_SOCKET_PATH_MAX];
+    const gw_worker *last = &e->tried[e->tried_count - 1];
+
+    gw_group_socket_path(path, e->group, last->slot, last->incarnation);
+    ap_log_rerror(GW_MARK, APLOG_ERR, ENOENT, e->r, "GWSGI1111: a process of the daemon process group %s cannot be reached: its socket %s "
+                  "was deleted while it runs; the request (%.300s) is answered with 503. Restart httpd, and keep what deletes old "
+                  "files away from that folder", e->group->name, path, REQUEST_LINE(e));
+    return gw_failure_status(e, HTTP_SERVICE_UNAVAILABLE);
+}
+
 gowsgi_outcome gw_failure_no_worker(gw_errand *e)
 {
+    if (e->no_socket && is_cut_off(e))
+        return socket_deleted(e);
     ap_log_rerror(GW_MARK, APLOG_ERR, 0, e->r, "GWSGI1112: no process of the daemon process group %s took the request (%.300s) within "
                   "%ld seconds (connect-timeout), after %d that could not; it is answered with 503. They are still starting, or cannot "
                   "start, or have more to do than they can; see the lines before", e->group->name, REQUEST_LINE(e),

@@ -142,6 +142,13 @@ size_t gw_host_read_ahead(gw_host *host, char *buf, size_t cap)
     return got;
 }
 
+int gw_host_has_whole_body(gw_host *host)
+{
+    if (host->read_result > 0 && host->in && !APR_BRIGADE_EMPTY(host->in) && APR_BUCKET_IS_EOS(APR_BRIGADE_FIRST(host->in)))
+        end_of_input(host, GOWSGI_READ_EOF, APR_SUCCESS);
+    return host->read_result == GOWSGI_READ_EOF;
+}
+
 static ssize_t host_read(void *ctx, char *buf, size_t cap)
 {
     gw_host *host = ctx;

@@ -33,6 +33,9 @@ void gw_host_init(gw_host *host, request_rec *r);
  * on behind them. */
 size_t gw_host_read_ahead(gw_host *host, char *buf, size_t cap);
 
+/* Whether what was read is known to be the whole body. Its length does not tell: input filters such as mod_deflate's change it. */
+int gw_host_has_whole_body(gw_host *host);
+
 /* Ends a response that cannot be completed, so that the client sees that it is incomplete: without a final chunk; short of its
  * Content-Length; or with a reset of the connection, where only the end of the connection would tell its end. */
 void gw_host_abort(gw_host *host);

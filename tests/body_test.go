@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -89,6 +90,29 @@ func TestBodyRandomCalls(t *testing.T) {
 		}
 		if t.Failed() {
 			t.Logf("the random seed was %d", seed)
+		}
+	})
+}
+
+const inflateConf = `
+SetInputFilter DEFLATE
+DeflateInflateRatioLimit 2000
+`
+
+// An input filter changes the length of a body, also of a small one: the application reads what the filter made of it.
+func TestBodyOfInputFilter(t *testing.T) {
+	t.Parallel()
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		s := harness.Start(t, harness.Config{Mode: mode, Conf: bodyConf + inflateConf, Modules: []string{"filter", "deflate"}})
+		for _, size := range []int{1, 500, 100_000, 30 << 20} {
+			var packed bytes.Buffer
+			writer := gzip.NewWriter(&packed)
+			_, err := writer.Write(bytes.Repeat([]byte("x"), size))
+			require.NoError(t, err)
+			require.NoError(t, writer.Close())
+			req := s.Request(http.MethodPost, "/body/count.wsgi", &packed)
+			req.Header.Set("Content-Encoding", "gzip")
+			assert.Equal(t, fmt.Sprint(size), s.Do(req).Body)
 		}
 	})
 }

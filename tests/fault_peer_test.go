@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -262,6 +263,28 @@ func TestFaultSocketFolderMissing(t *testing.T) {
 	s.Expect(`GWSGI0910: .*/missing, cannot be used`, `GWSGI0904: `, `GWSGI1112: `)
 	o := ask1(s, "/hello?", "one")
 	assert.Equal(t, 503, o.status, "%s", o)
+}
+
+// Sockets that a job which cleans up deleted are named, and a restart makes new ones.
+func TestFaultSocketDeleted(t *testing.T) {
+	t.Parallel()
+	dir := publicDir(t)
+	conf := strings.Replace(faultConf("connect-timeout=1"), "${RUN}/wsgi", dir+"/wsgi", 1)
+	s := harness.Start(t, harness.Config{Conf: conf})
+	s.WaitLog(`of process group 'fault' is ready`)
+	sockets, err := filepath.Glob(dir + "/wsgi.*.sock")
+	require.NoError(t, err)
+	require.NotEmpty(t, sockets)
+	for _, socket := range sockets {
+		require.NoError(t, os.Remove(socket))
+	}
+	s.Expect(`GWSGI1111: .*its socket ` + dir + `/wsgi\.\S+\.sock was deleted while it runs; the request \(GET /hello\?one`)
+	o := ask1(s, "/hello?", "one")
+	assert.Equal(t, 503, o.status, "%s", o)
+	assert.Len(t, found(s, `GWSGI1111: `), 1)
+	s.Graceful()
+	assertHello(t, s)
+	s.Warm()
 }
 
 // The memory that all share may be written to by the daemon processes, whoever their user is. What a process of ill will writes there
