@@ -75,9 +75,9 @@ extern gwd_config gwd_process;
 
 int gwd_is_serving(void);         /* requests are taken */
 
-/* Sends up to so many requests back that no thread has taken yet (RETRY), without waiting. For one thread at a time. Returns how many
- * it sent back. */
-int gwd_send_back(int most);
+/* Sends the oldest request back that no thread has taken yet (RETRY), without waiting. For one thread at a time. Returns whether there
+ * was one. */
+int gwd_send_back(void);
 
 void gwd_touch(const gwd_exchange *x); /* its request came, read or wrote */
 void gwd_logf(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));

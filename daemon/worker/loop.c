@@ -362,18 +362,17 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-int gwd_send_back(int most)
+int gwd_send_back(void)
 {
     static char input[GWD_INPUT];
     gwd_conn *conn;
-    int count = 0, rv;
+    int rv = -1;
 
-    while (count < most && (conn = next_conn(0))) {
+    while (rv != 0 && (conn = next_conn(0))) {
         rv = handle(NULL, conn, input);
-        count += rv == 0;
         release(conn, rv);
     }
-    return count;
+    return rv == 0;
 }
 
 /* ---- Threads ---- */

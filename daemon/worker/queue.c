@@ -11,28 +11,24 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define TICK_MS 5                 /* between two looks */
+#define TICK_MS 5                 /* between two looks while requests are taken */
+#define STUCK_TICK_MS 1           /* while none are: the worker that gets free next is to be noticed before it is found by others */
+#define FASTER 4                  /* times its threads: requests that another worker takes while this one takes none */
 #define REST 200                  /* after so many looks at a free thread the watch is over */
-#define MOST 16                   /* requests are sent back at once: the other workers, too, are to get on */
 
 static sem_t full;
 static int watching;
-static uint64_t own_taken, *taken; /* requests that this worker, and each of its group, had taken at the last look */
+static int stuck;                 /* all threads were at work at the look before, too, and took nothing */
+static uint64_t own_taken, *taken; /* requests that this worker, and each of its group, had taken when it was not stuck last */
+
+static uint32_t load(const uint32_t *shared)
+{
+    return __atomic_load_n(shared, __ATOMIC_RELAXED);
+}
 
 static uint64_t taken_by(const gowsgi_worker_slot *slot)
 {
     return __atomic_load_n(&slot->requests, __ATOMIC_RELAXED);
-}
-
-/* Whether a worker could take a request: one of its threads is free, or was since the last look. */
-static int gets_on(const gowsgi_worker_slot *slot, uint64_t *before)
-{
-    uint64_t now = taken_by(slot);
-    int moved = now != *before;
-
-    *before = now;
-    return __atomic_load_n(&slot->state, __ATOMIC_RELAXED) == GOWSGI_WORKER_READY
-           && (moved || __atomic_load_n(&slot->busy, __ATOMIC_RELAXED) < __atomic_load_n(&slot->threads, __ATOMIC_RELAXED));
 }
 
 static int is_full(void)
@@ -40,33 +36,47 @@ static int is_full(void)
     return gwd_in_flight() >= gwd_process.threads;
 }
 
-/* Whether requests that wait here had better go to another worker: none was taken since the last look, and none will be at all, or
- * another worker would have taken one. */
-static int look(void)
+static void note_taken(void)
 {
-    uint64_t before = own_taken;
-    int better = !gwd_is_serving();
-
     own_taken = taken_by(gwd_process.slot);
     for (int i = 0; i < gwd_process.group_slot_count; i++)
-        if (&gwd_process.group_slots[i] != gwd_process.slot)
-            better |= gets_on(&gwd_process.group_slots[i], &taken[i]);
-    return better && own_taken == before && is_full();
+        taken[i] = taken_by(&gwd_process.group_slots[i]);
+}
+
+/* Whether a request would be better off at a worker: a thread is free there, or they are so much faster that the place which it loses
+ * here does not matter. */
+static int is_better(const gowsgi_worker_slot *slot, uint64_t before)
+{
+    uint32_t threads = load(&slot->threads);
+
+    return slot != gwd_process.slot && load(&slot->state) == GOWSGI_WORKER_READY
+           && (load(&slot->busy) < threads || taken_by(slot) - before >= (uint64_t)FASTER * threads);
+}
+
+/* Whether a request that waits here had better go to another worker. */
+static int look(void)
+{
+    stuck = is_full() && taken_by(gwd_process.slot) == own_taken;
+    if (!stuck) {
+        note_taken();
+        return 0;
+    }
+    for (int i = 0; i < gwd_process.group_slot_count; i++)
+        if (is_better(&gwd_process.group_slots[i], taken[i]))
+            return 1;
+    return !gwd_is_serving();
 }
 
 static void watch(void)
 {
-    struct timespec tick = {0, TICK_MS * 1000000};
-    int count;
-
-    look();
+    note_taken();
     for (int rest = 0; rest < REST; rest++) {
+        struct timespec tick = {0, (stuck ? STUCK_TICK_MS : TICK_MS) * 1000000};
         nanosleep(&tick, NULL);
         if (is_full())
             rest = 0;
-        count = look() ? gwd_send_back(MOST) : 0;
-        if (count)
-            gwd_logf(GOWSGI_LOG_DEBUG, "all threads of this process are at work: %d requests go to another one", count);
+        if (look() && gwd_send_back())
+            gwd_logf(GOWSGI_LOG_DEBUG, "all threads of this process are at work: a request goes to another one");
     }
 }
 
