@@ -278,8 +278,8 @@ static int on_file(gw_errand *e, gowsgi_span payload)
     uint64_t offset, length;
     struct stat st;
 
-    if (!e->head || payload.len != 16 || fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return gw_failure_malformed(e, "a FILE frame without HEAD, or without a regular file");
+    if (!e->head || e->whole || payload.len != 16 || fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return gw_failure_malformed(e, "a FILE frame that is wrong there, or without a regular file");
     offset = wire_get_u64(payload.data);
     length = wire_get_u64(payload.data + 8);
     if (offset > INT64_MAX || length > INT64_MAX - offset)

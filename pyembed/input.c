@@ -104,7 +104,8 @@ static size_t take_buffered(input_object *self, char *to, size_t n)
 {
     if (n > buffered(self))
         n = buffered(self);
-    memcpy(to, self->buffer + self->start, n);
+    if (n)
+        memcpy(to, self->buffer + self->start, n);
     self->start += n;
     return n;
 }

@@ -119,3 +119,22 @@ func TestExceptionOfAThreadIsLogged(t *testing.T) {
 t = threading.Thread(target=lambda: unheard_of); t.start(); t.join()`))
 	logged(t, "NameError: name 'unheard_of' is not defined\n")
 }
+
+// Other libraries may end their part of a thread after ours, and Python runs then, too.
+func TestStderrOfAThreadThatEnds(t *testing.T) {
+	q := body(t, `
+import ctypes
+libc, key = ctypes.CDLL(None), ctypes.c_uint()
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+def end(_):
+    sys.stderr.write("last words of a thread")
+sys.kept = end
+libc.pthread_key_create(ctypes.byref(key), end)
+def run():
+    sys.stderr.write("a thread that ends\n")
+    libc.pthread_setspecific(key, ctypes.c_void_p(1))
+t = threading.Thread(target=run); t.start(); t.join()`)
+	served(t, q)
+	logged(t, "a thread that ends\n")
+	logged(t, "last words of a thread\n")
+}

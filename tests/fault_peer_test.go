@@ -326,3 +326,15 @@ func TestFaultScoreboardSpoilt(t *testing.T) {
 		awaitOnly(t, s, 2)
 	}
 }
+
+// A daemon process that sends a file behind the end of a response has it not sent on: the client would take it for the next response.
+func TestFaultFileBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	s := harness.Start(t, harness.Config{Conf: faultConf("")})
+	s.Expect(`GWSGI1115: `)
+	conn := s.Dial()
+	conn.Send(head("GET", "/fault/forge"))
+	_, body, _ := strings.Cut(conn.Rest(), "\r\n\r\n")
+	assert.Equal(t, "abc", body)
+	assertOthersServed(t, s)
+}

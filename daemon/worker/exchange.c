@@ -310,10 +310,11 @@ static int host_file(void *ctx, int fd, int64_t offset, int64_t length)
 
     if (length <= 0)
         return host_write(x, nothing, GOWSGI_WRITE_LAST);
-    if (x->broken || flush(x) != 0)
+    if (x->broken || queue_end(x, WIRE_FILE, nothing) != 0)
         return -1;
-    queue_end(x, WIRE_FILE, nothing);
-    x->out.len = 0; /* the frame is sent from here, with its descriptor */
+    x->out.len -= WIRE_HEAD; /* the frame is sent from here, with its descriptor */
+    if (flush(x) != 0)
+        return -1;
     wire_put_head(frame, WIRE_FILE, 0, 16);
     wire_put_u64(frame + WIRE_HEAD, (uint64_t)offset);
     wire_put_u64(frame + WIRE_HEAD + 8, (uint64_t)length);

@@ -428,10 +428,11 @@ void gwd_running_of(int index, gwd_running *out)
 
     pthread_mutex_lock(&t->lock);
     out->since = t->since;
-    out->tid = t->tid;
     out->what[0] = '\0';
-    if (t->since)
+    if (t->since) {
+        out->tid = t->tid;
         gwd_describe(t->environ, out->what, sizeof out->what);
+    }
     pthread_mutex_unlock(&t->lock);
 }
 

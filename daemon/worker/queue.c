@@ -95,7 +95,7 @@ static void *queue_main(void *arg)
 
 void gwd_queue_watch(void)
 {
-    if (!__atomic_load_n(&watching, __ATOMIC_RELAXED) && !__atomic_exchange_n(&watching, 1, __ATOMIC_SEQ_CST))
+    if (!__atomic_load_n(&watching, __ATOMIC_SEQ_CST) && !__atomic_exchange_n(&watching, 1, __ATOMIC_SEQ_CST))
         sem_post(&full);
 }
 

@@ -36,6 +36,7 @@ func (r *rig) hold() func() answer {
 		require.NoError(r.t, os.WriteFile(file, nil, 0o644))
 		a, err := c.finish(nil)
 		require.NoError(r.t, err)
+		require.Eventually(r.t, func() bool { return r.slot.Busy() == 0 }, patience, time.Millisecond) // or requests may still go back
 		return a
 	}
 }

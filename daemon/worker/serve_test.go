@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -296,6 +297,31 @@ def application(environ, start_response):
 		require.NoError(t, err)
 		assert.Equal(t, "3456789", string(content[:n]))
 		_ = unix.Close(fds[0])
+	}
+}
+
+// What other threads log while a file is sent is no later request's.
+func TestLogDuringFile(t *testing.T) {
+	r := start(t, `
+import threading
+def application(environ, start_response):
+    f, errors, tag = open(__file__, "rb"), environ["wsgi.errors"], environ["TAG"] + "\n"
+    def log():
+        while not f.closed:
+            errors.write(tag)
+    threading.Thread(target=log).start()
+    start_response("200 OK", [])
+    return environ["wsgi.file_wrapper"](f)
+`, settings{threads: 1})
+	c := r.connect()
+	for i := range 20 {
+		tag := strconv.Itoa(i)
+		c.sendRequest(r.request("TAG", tag))
+		for f := c.frame(); f.Type != wire.TypeFile; f = c.frame() {
+			if f.Type == wire.TypeLog {
+				require.Equal(t, tag, string(f.Payload[1:]))
+			}
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ int gwd_in_flight(void);
 /* A request that is being served. */
 typedef struct gwd_running {
     int64_t since;                /* microseconds of CLOCK_MONOTONIC; 0: the thread serves none */
-    long tid;
+    long tid;                     /* set when since is */
     char what[512];               /* method, URI and client, for a log line */
 } gwd_running;
 
