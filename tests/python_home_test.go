@@ -214,7 +214,7 @@ func TestPythonHomeBroken(t *testing.T) {
 			if lazy == "Off" {
 				s.Expect("GWSGI0103: ")
 			}
-			s.Allow(`(?i)python|ModuleNotFoundError|sys\.|PYTHON|^  |^Current thread|no Python frame`)
+			s.Allow(`(?i)python|^[^[]`) // libpython's own words have no time, and come in pieces, between which other lines may be
 			before := s.Children()
 			for range 5 {
 				assert.Equal(t, http.StatusInternalServerError, s.Get("/hello").Status)
