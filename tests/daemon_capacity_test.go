@@ -91,7 +91,7 @@ func TestDaemonSlowRequestHoldsNobodyUp(t *testing.T) {
 	const clients, each = 8, 25
 	s := startWith(t, "processes=2 threads=1")
 	slow, pid := enter(t, s, "slow")
-	served := servedBy(t, s, clients, each)
+	served := countAnswers(t, s, "/main/gil", clients, each)
 	assert.False(t, slow.isDone())
 	assert.Len(t, served, 1)
 	assert.NotContains(t, served, strconv.Itoa(pid))
@@ -99,10 +99,10 @@ func TestDaemonSlowRequestHoldsNobodyUp(t *testing.T) {
 	assert.Equal(t, http.StatusOK, slow.wait(t).Status)
 }
 
-// servedBy has clients send requests, each so many one after the other, and counts how many each process served.
-func servedBy(t *testing.T, s *harness.Server, clients, each int) map[string]int {
+// countAnswers has clients send requests, each so many one after the other, and counts the answers, which must be 200, by their bodies.
+func countAnswers(t *testing.T, s *harness.Server, path string, clients, each int) map[string]int {
 	t.Helper()
-	served := map[string]int{}
+	count := map[string]int{}
 	var lock sync.Mutex
 	var all sync.WaitGroup
 	for range clients {
@@ -110,18 +110,18 @@ func servedBy(t *testing.T, s *harness.Server, clients, each int) map[string]int
 		go func() {
 			defer all.Done()
 			for range each {
-				got, err := s.Try(s.Request(http.MethodGet, "/main/gil", nil))
+				got, err := s.Try(s.Request(http.MethodGet, path, nil))
 				if !assert.NoError(t, err) || !assert.Equal(t, http.StatusOK, got.Status, got.Body) {
 					return
 				}
 				lock.Lock()
-				served[got.Body]++
+				count[got.Body]++
 				lock.Unlock()
 			}
 		}()
 	}
 	all.Wait()
-	return served
+	return count
 }
 
 // connectionsTo are the connections to a process's socket, those included that it has not accepted yet: /proc/net/unix shows their
@@ -189,7 +189,7 @@ func TestDaemonMaximumRequests(t *testing.T) {
 		t.Run(processes, func(t *testing.T) {
 			s := startWith(t, fmt.Sprintf("maximum-requests=%d threads=4 %s", maximum, processes))
 			first := s.Get("/main/gil").Body
-			served := servedBy(t, s, clients, each)
+			served := countAnswers(t, s, "/main/gil", clients, each)
 			served[first]++
 			harness.Eventually(t, func() bool { return len(s.Workers()) == max(1, len(strings.Fields(processes))*2) }, "all replaced ones are gone")
 			alive := s.Workers()

@@ -3,7 +3,6 @@ package tests
 import (
 	"net/http"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -76,19 +75,7 @@ func TestSmokeConcurrent(t *testing.T) {
 		harness.EachMPM(t, func(t *testing.T, mpm string) {
 			const clients, requests = 20, 10
 			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: helloConf, Threads: clients})
-			var all sync.WaitGroup
-			for range clients {
-				all.Add(1)
-				go func() {
-					defer all.Done()
-					for range requests {
-						got, err := s.Try(s.Request(http.MethodGet, "/hello", nil))
-						assert.NoError(t, err)
-						assert.Equal(t, "Hello, World!", got.Body)
-					}
-				}()
-			}
-			all.Wait()
+			assert.Equal(t, map[string]int{"Hello, World!": clients * requests}, countAnswers(t, s, "/hello", clients, requests))
 		})
 	})
 }

@@ -80,23 +80,23 @@ static void watch(void)
     }
 }
 
+void gwd_queue_watch(void)
+{
+    if (!__atomic_load_n(&watching, __ATOMIC_SEQ_CST) && !__atomic_exchange_n(&watching, 1, __ATOMIC_SEQ_CST))
+        sem_post(&full);
+}
+
 static void *queue_main(void *arg)
 {
     for (;;) {
         while (sem_wait(&full) != 0)
             continue;
-        do {
-            watch();
-            __atomic_store_n(&watching, 0, __ATOMIC_SEQ_CST);
-        } while (is_full() && !__atomic_exchange_n(&watching, 1, __ATOMIC_SEQ_CST));
+        watch();
+        __atomic_store_n(&watching, 0, __ATOMIC_SEQ_CST);
+        if (is_full())
+            gwd_queue_watch(); /* nobody told of it as long as the watch lasted */
     }
     return arg;
-}
-
-void gwd_queue_watch(void)
-{
-    if (!__atomic_load_n(&watching, __ATOMIC_SEQ_CST) && !__atomic_exchange_n(&watching, 1, __ATOMIC_SEQ_CST))
-        sem_post(&full);
 }
 
 int gwd_queue_start(void)

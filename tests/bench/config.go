@@ -25,10 +25,11 @@ type site struct {
 
 type siteModule struct{ Name, Path string }
 
-// httpdConfig is the same for all contenders. It says AllowOverride None as every configuration does that httpd and its
-// packages ship: httpd looks for .htaccess files, in vain and in each folder on the way to a script, where that is not said. Children never come or go while it is measured: as many are started as
+// httpdConfig is the same for all contenders. Children never come or go while it is measured: as many are started as
 // are allowed, and all of them may be idle. There are two of them unless a flag says otherwise: Debian's default, and
-// for embedded Python two GILs, so that neither WSGI module is measured by its contention for a single one.
+// for embedded Python two GILs, so that neither WSGI module is measured by its contention for a single one. It says
+// AllowOverride None as every configuration does that httpd and its packages ship: httpd looks for .htaccess files, in
+// vain and in each folder on the way to a script, where that is not said.
 const httpdConfig = `ServerRoot "{{.Dir}}"
 DefaultRuntimeDir "{{.Dir}}/run"
 PidFile "{{.Dir}}/run/httpd.pid"
