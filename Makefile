@@ -6,6 +6,7 @@
 #   DESTDIR=…                 a folder that stands for / in install and uninstall
 #   APP=…  HOST=…  PORT=…     what `make run` serves, and where
 #   TESTFLAGS=…               more arguments for go test, such as -run=Smoke
+#   SUITE=… PACKAGES=…        the Debian of test-debian, and more packages to install there, such as python3.15-dev
 #   FUZZTIME=10s              how long each fuzz target runs
 #   CONFORMANCEFLAGS=…        arguments for the conformance suite, such as '-only WSGIReload'
 #   BENCHFLAGS=…              arguments for the benchmark, such as '-workloads hello -connections 16'
@@ -21,6 +22,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 FUZZTIME ?= 10s
 TESTFLAGS ?=
+SUITE ?= trixie
 BENCHFLAGS ?=
 CONFORMANCEFLAGS ?=
 
@@ -72,7 +74,7 @@ help: ## list these targets
 	@echo 'mod_gowsgi: Python WSGI applications in Apache httpd. Targets:'
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | sort | \
 		while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
-	@echo 'Variables (see the top of the Makefile): PYTHON APXS GO CC DESTDIR APP HOST PORT TESTFLAGS FUZZTIME'
+	@echo 'Variables (see the top of the Makefile): PYTHON APXS GO CC DESTDIR APP HOST PORT TESTFLAGS SUITE FUZZTIME'
 
 # ---- What must be installed ----
 
@@ -185,7 +187,7 @@ uninstall: check-tools ## remove what install put there
 # These install and build first. The build is a make of its own because what it asks Python and apxs may only be there
 # once deps is through.
 
-.PHONY: run test conformance lint bench fuzz clean
+.PHONY: run test test-debian conformance lint bench fuzz clean
 run: deps ## serve the example on http://127.0.0.1:8000/, or APP=/path/app.wsgi PORT=8001
 	@$(MAKE) --no-print-directory build
 	@APXS="$(APXS)" BUILD="$(CURDIR)/$(B)" APP="$(APP)" HOST="$(HOST)" PORT="$(PORT)" exec tests/run/serve
@@ -193,6 +195,9 @@ run: deps ## serve the example on http://127.0.0.1:8000/, or APP=/path/app.wsgi 
 test: deps ## run the unit and integration tests
 	@$(MAKE) --no-print-directory build
 	$(call go,test -count=1 -timeout 30m $(TESTFLAGS) ./...)
+
+test-debian: ## run the tests in a Debian of its own: SUITE=trixie, forky or sid (as root)
+	@exec env GO="$(GO)" PACKAGES="$(PACKAGES)" .ci/debian $(SUITE) make test PYTHON='$(PYTHON)' TESTFLAGS='$(TESTFLAGS)'
 
 conformance: deps ## print what each directive promises, with PASS or FAIL
 	@$(MAKE) --no-print-directory build
@@ -223,7 +228,7 @@ bench: deps deps-bench ## measure against mod_wsgi and others; prints a table
 
 fuzz: deps ## run every fuzz target for FUZZTIME
 	@$(MAKE) --no-print-directory build
-	@set -e; for package in $$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -r -n1 dirname | sort -u); do \
+	@set -e; for package in $$(grep -rl '^func Fuzz' --include='*_test.go' --exclude-dir=$(B) . | xargs -r -n1 dirname | sort -u); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$package/*_test.go); do \
 			echo "$$package $$target"; \
 			$(GO_RUN) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; done; done
