@@ -379,7 +379,7 @@ def gzip_of(data):
     f = tempfile.TemporaryFile()
     f.write(gzip.compress(data))
     f.seek(0)
-    return gzip.GzipFile(fileobj=f)
+    return gzip.GzipFile(fileobj=f, mode="rb")
 `)
 		r := served(t, q)
 		assert.Empty(t, r.Files, expression)

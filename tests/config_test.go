@@ -3,7 +3,6 @@ package tests
 import (
 	"fmt"
 	"net/http"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -297,11 +296,7 @@ func TestConfigHtaccess(t *testing.T) {
 
 // Loaded under both of its names, the module reads each directive once.
 func TestConfigLoadedTwice(t *testing.T) {
-	module := os.Getenv("GOWSGI_MODULE")
-	if module == "" {
-		module = harness.Source("build/mod_gowsgi.so")
-	}
-	accepted(t, fmt.Sprintf("LoadModule wsgi_module %q\n", module)+
+	accepted(t, fmt.Sprintf("LoadModule wsgi_module %q\n", harness.Module(t))+
 		"WSGIDaemonProcess blog\nWSGICallableObject main\n<Directory /x>\nWSGIAccessScript /x\n</Directory>")
 }
 

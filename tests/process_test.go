@@ -108,6 +108,9 @@ type pool struct {
 
 func TestProcessMultiprocessing(t *testing.T) {
 	t.Parallel()
+	if !harness.MayWrite(t, "/dev/shm") {
+		t.Skip("the server's user may not write to /dev/shm, where multiprocessing makes its semaphores")
+	}
 	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
 		for _, path := range []string{"/main/pool?fork", "/main/pool?spawn", "/main/pool?forkserver", "/sub/pool?spawn"} {
 			t.Run(path, func(t *testing.T) {

@@ -84,13 +84,18 @@ func serverAccount(t testing.TB) *account {
 	return nil
 }
 
-// canRead tells whether the account may read file, by asking a process of that account.
-func (a *account) canRead(file string) bool {
-	cmd := exec.Command("test", "-r", file)
+// may tells whether the account may do what an option of test(1) stands for, by asking a process of that account.
+func (a *account) may(option, file string) bool {
+	cmd := exec.Command("test", option, file)
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: a.uid, Gid: a.gid}}
+	if a != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: a.uid, Gid: a.gid}}
+	}
 	return cmd.Run() == nil
 }
+
+// MayWrite tells whether the server's children may write to a file or folder.
+func MayWrite(t testing.TB, file string) bool { return serverAccount(t).may("-w", file) }
 
 // places are the files that the server's children read.
 type places struct {
@@ -112,11 +117,14 @@ func findPlaces(t testing.TB, as *account) places {
 	if staged != nil {
 		return *staged
 	}
-	found := places{module: os.Getenv("GOWSGI_MODULE"), apps: filepath.Join(root(), "tests", "apps")}
+	found := places{module: os.Getenv("GOWSGI_MODULE"), apps: os.Getenv("GOWSGI_APPS")}
 	if found.module == "" {
 		found.module = filepath.Join(root(), "build", "mod_gowsgi.so")
 	}
-	if as != nil && !as.canRead(filepath.Join(found.apps, "hello", "hello.wsgi")) {
+	if found.apps == "" {
+		found.apps = filepath.Join(root(), "tests", "apps")
+	}
+	if as != nil && !as.may("-r", filepath.Join(found.apps, "hello", "hello.wsgi")) {
 		found = stage(t, found)
 	}
 	staged = &found

@@ -4,6 +4,7 @@ package harness
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -81,7 +82,7 @@ type Conn struct {
 // Dial opens a connection; the end of the test closes it.
 func (s *Server) Dial() *Conn {
 	s.t.Helper()
-	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
+	conn, err := s.line.dial(context.Background(), "tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
 	require.NoError(s.t, err)
 	require.NoError(s.t, conn.SetDeadline(time.Now().Add(2*patience)))
 	s.t.Cleanup(func() { conn.Close() })

@@ -18,5 +18,6 @@
 // ${APPS} (the folder tests/apps).
 //
 // The module under test is build/mod_gowsgi.so of this checkout, or what GOWSGI_MODULE names: with
-// GOWSGI_MODULE=/usr/lib/apache2/modules/mod_wsgi.so a test can be held against the peer. GOWSGI_KEEP=1 keeps ${RUN}.
+// GOWSGI_MODULE=/usr/lib/apache2/modules/mod_wsgi.so a test can be held against the peer. GOWSGI_APPS names another tests/apps.
+// GOWSGI_KEEP=1 keeps ${RUN}.
 package harness

@@ -132,6 +132,7 @@ type descriptors map[string]int
 var (
 	inodePattern   = regexp.MustCompile(`^(socket|pipe):\[(\d+)\]$`)
 	deletedPattern = regexp.MustCompile(`^(/.*/)[^/]* \(deleted\)$`)
+	libffiPattern  = regexp.MustCompile(`/libffi\.so[.0-9]*$`)
 )
 
 // readDescriptors returns nil when the process is gone.
@@ -161,6 +162,9 @@ func kindOf(target string, connected map[string]string) string {
 	}
 	if m := deletedPattern.FindStringSubmatch(target); m != nil {
 		return "deleted file in " + m[1]
+	}
+	if libffiPattern.MatchString(target) {
+		return "libffi"
 	}
 	return target
 }
@@ -195,6 +199,7 @@ var once = map[string]int{
 	"anon_inode:[eventfd]":   1, // the same
 	"/dev/urandom":           1, // a library's generator
 	"/dev/null":              1, // a library's standard streams
+	"libffi":                 1, // which maps its own file with the first callback that ctypes makes
 }
 
 // grown returns what now has more of than before, a sentence for each kind. Connections to clients must all be gone; so many

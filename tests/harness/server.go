@@ -39,6 +39,7 @@ type Server struct {
 	stopped  bool
 	failed   bool // it did not start: nothing else is worth checking
 	declared declarations
+	line     lifeline
 
 	baseTaken atomic.Bool
 	baseLock  sync.Mutex
@@ -56,13 +57,16 @@ func Start(t testing.TB, config Config) *Server {
 	s.Port = s.Ports[0]
 	s.Client = &http.Client{
 		Timeout:       time.Minute,
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 1000, DisableCompression: true},
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 1000, DisableCompression: true, DialContext: s.line.dial},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(s.finish)
 	s.launch()
 	s.awaitReady()
 	s.baseRoot = readDescriptors(s.PID())
+	if !config.MayCrash {
+		go s.watch()
+	}
 	return s
 }
 

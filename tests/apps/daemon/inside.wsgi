@@ -36,6 +36,12 @@ def stack_size():
     return size.value
 
 
+def limit(which):
+    """-1 where there is none, which RLIM_INFINITY is in some versions of Python only."""
+    soft, _ = resource.getrlimit(which)
+    return -1 if soft == resource.RLIM_INFINITY else soft
+
+
 def buffers():
     """Receive and send buffer of each connection to httpd."""
     sizes = []
@@ -75,7 +81,7 @@ def application(environ, start_response):
         "multithread": environ["wsgi.multithread"],
         "multiprocess": environ["wsgi.multiprocess"],
         "run_once": environ["wsgi.run_once"],
-        "limits": {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))[0] for name in ("CPU", "DATA", "AS")},
+        "limits": {name: limit(getattr(resource, "RLIMIT_" + name)) for name in ("CPU", "DATA", "AS")},
         "niceness": niceness(),
         "values": {name: __import__(name).value for name in names},
     }
