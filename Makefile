@@ -17,7 +17,8 @@
 
 PYTHON ?= /usr/bin/python3
 GO ?= go
-STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# The newest that can be built with the Go that go.mod names.
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.6.1
 HOST ?= 127.0.0.1
 PORT ?= 8000
 FUZZTIME ?= 10s
@@ -51,11 +52,11 @@ PKGCONFIG_DIR = $(CURDIR)/$(O)/pkgconfig
 #
 # The compatibility header goes to every cgo package because the one that needs it, go-python3, is not ours. go does
 # not notice that headers outside of a package's own folder changed, nor that pkg-config names another Python; a
-# checksum of all that among the flags makes it. go-python3 uses much that Python has deprecated since; lint compiles our
-# own C without that leniency.
+# checksum of all that among the flags makes it. go-python3 uses much that Python has deprecated since, and what cgo writes
+# before Go 1.26 has variables that it does not use; lint compiles our own C without that leniency.
 COMPAT_HEADER := $(wildcard pyembed/go_python3_compat.h)
 SHARED_HEADERS := $(sort $(COMPAT_HEADER) $(wildcard c/gowsgi_*.h directives/*.h directives/*.def))
-CGO_FLAGS = -g -O2 -Wno-deprecated-declarations $(COMPAT_HEADER:%=-include '$(CURDIR)/%') \
+CGO_FLAGS = -g -O2 -Wno-deprecated-declarations -Wno-unused-variable $(COMPAT_HEADER:%=-include '$(CURDIR)/%') \
 	-DGOWSGI_INPUTS=$(call once,INPUTS_SUM,$(firstword $(shell { echo '$(pyinfo)'; cat $(SHARED_HEADERS) /dev/null; } | cksum)))
 CGO_LINK = -g -O2 $(PY_RPATH:%=-Wl,-rpath,%)
 GO_VARS = CGO_ENABLED=1 CGO_CFLAGS="$(CGO_FLAGS)" CGO_LDFLAGS="$(CGO_LINK)" \
@@ -196,8 +197,10 @@ test: deps ## run the unit and integration tests
 	@$(MAKE) --no-print-directory build
 	$(call go,test -count=1 -timeout 30m $(TESTFLAGS) ./...)
 
+# One word of the shell. A dollar sign is doubled for the make inside.
+quote = '$(subst $$,$$$$,$(subst ','\'',$(1)))'
 test-debian: ## run the tests in a Debian of its own: SUITE=trixie, forky or sid (as root)
-	@exec env GO="$(GO)" PACKAGES="$(PACKAGES)" .ci/debian $(SUITE) make test PYTHON='$(PYTHON)' TESTFLAGS='$(TESTFLAGS)'
+	@exec env GO="$(GO)" PACKAGES="$(PACKAGES)" .ci/debian $(SUITE) make test $(foreach name,PYTHON TESTFLAGS,$(call quote,$(name)=$($(name))))
 
 conformance: deps ## print what each directive promises, with PASS or FAIL
 	@$(MAKE) --no-print-directory build
