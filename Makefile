@@ -80,7 +80,7 @@ help: ## list these targets
 # ---- What must be installed ----
 
 .PHONY: deps deps-bench
-deps: ## install what is missing to build and test (Debian packages)
+deps: ## install what is missing to build and test (packages of Debian 12 and 13)
 	@GO="$(GO)" .ci/install-deps apache2-dev apache2 gcc libc6-dev make pkg-config python3 python3-dev \
 		python3-django python3-flask python3-bottle curl openssl procps
 

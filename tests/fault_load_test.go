@@ -131,6 +131,18 @@ func failures(outcomes []outcome) []outcome {
 	return slices.DeleteFunc(slices.Clone(outcomes), outcome.ok)
 }
 
+// usual is how long a good answer took, as the machine was: half of them took less.
+func usual(outcomes []outcome) time.Duration {
+	var took []time.Duration
+	for _, o := range outcomes {
+		if o.ok() {
+			took = append(took, o.ended.Sub(o.began))
+		}
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
 // assertNoFailure reports the first failures.
 func assertNoFailure(t *testing.T, outcomes []outcome) {
 	t.Helper()
