@@ -193,9 +193,10 @@ run: deps ## serve the example on http://127.0.0.1:8000/, or APP=/path/app.wsgi 
 	@$(MAKE) --no-print-directory build
 	@APXS="$(APXS)" BUILD="$(CURDIR)/$(B)" APP="$(APP)" HOST="$(HOST)" PORT="$(PORT)" exec tests/run/serve
 
+# Most tests wait for servers rather than compute: four of them at a time keep two cores busy.
 test: deps ## run the unit and integration tests
 	@$(MAKE) --no-print-directory build
-	$(call go,test -count=1 -timeout 30m $(TESTFLAGS) ./...)
+	$(call go,test -count=1 -timeout 30m -parallel 4 $(TESTFLAGS) ./...)
 
 # One word of the shell. A dollar sign is doubled for the make inside.
 quote = '$(subst $$,$$$$,$(subst ','\'',$(1)))'
