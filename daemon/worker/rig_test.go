@@ -419,11 +419,13 @@ func together(n int, do func(i int)) {
 	wg.Wait()
 }
 
-// asUser starts this binary as another user.
+// asUser is this binary, started as another user; only root needs to, and can, change to one.
 func asUser(uid int, role string, args ...string) *exec.Cmd {
 	executable, _ := os.Executable()
 	cmd := exec.Command(executable, args...)
 	cmd.Env = []string{"GOWSGI_TEST_ROLE=" + role}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	if uid != os.Getuid() {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	}
 	return cmd
 }
