@@ -3,6 +3,7 @@
 #include "gw_preinit.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -25,6 +26,8 @@ typedef struct python {
     void (*set_program_name)(const wchar_t *name);
     int *optimize_flag;
     int (*run)(const char *statements);
+    void (*before_fork)(void);
+    void (*after_fork_parent)(void);
 } python;
 
 static const struct {
@@ -38,16 +41,13 @@ static const struct {
     { "Py_SetProgramName", offsetof(python, set_program_name) },
     { "Py_OptimizeFlag", offsetof(python, optimize_flag) },
     { "PyRun_SimpleString", offsetof(python, run) },
+    { "PyOS_BeforeFork", offsetof(python, before_fork) },
+    { "PyOS_AfterFork_Parent", offsetof(python, after_fork_parent) },
 };
 
 /* Returns what is wrong, or NULL. */
-static const char *open_python(apr_pool_t *p, python *py)
+static const char *find_symbols(apr_pool_t *p, void *handle, python *py)
 {
-    const char *error = NULL;
-    void *handle = gw_loader_open_python(&error);
-
-    if (!handle)
-        return apr_pstrdup(p, error);
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
         void *found = dlsym(handle, symbols[i].name);
         if (!found)
@@ -55,6 +55,15 @@ static const char *open_python(apr_pool_t *p, python *py)
         memcpy((char *)py + symbols[i].offset, &found, sizeof found);
     }
     return NULL;
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *open_python(apr_pool_t *p, python *py)
+{
+    const char *error = NULL;
+    void *handle = gw_loader_open_python(&error);
+
+    return handle ? find_symbols(p, handle, py) : apr_pstrdup(p, error);
 }
 
 /* The interpreter that belongs to libpython: PREFIX/bin/python3.N for PREFIX/lib/... or PREFIX/lib/TRIPLET/.... Python would
@@ -163,27 +172,89 @@ static const char *rehearse(apr_pool_t *p, const python *py, server_rec *s, gw_h
     return NULL;
 }
 
-void gw_preinit_run(server_rec *s)
-{
-    gw_home_kind kind = gw_home_verdict();
-    apr_pool_t *p;
-    python py;
-    const char *problem;
+/* ---- Forks of the parent ---- */
 
-    /* With httpd -X there is no child that could inherit anything. */
-    if (gw_global_num(s, GW_LAZY_INITIALIZATION) || !gw_config_needs_python(s) || kind == GW_HOME_BAD
-        || gw_loader_single_process())
-        return;
-    if (apr_pool_create(&p, NULL) != APR_SUCCESS)
-        return;
-    problem = open_python(p, &py);
+/* Python has to know of each fork, before it: a child that goes on with it finds its locks as the fork left them. That child says
+ * PyOS_AfterFork_Child() when it starts; others, which execute a program, do without. */
+static python forking;             /* its functions are NULL where Python is not to know */
+static pthread_t initialiser;      /* holds the GIL for ever */
+static int told;                   /* about the fork that goes on */
+
+static void before_fork(void)
+{
+    told = forking.before_fork && pthread_equal(pthread_self(), initialiser);
+    if (told)
+        forking.before_fork();
+}
+
+static void after_fork_in_parent(void)
+{
+    if (told)
+        forking.after_fork_parent();
+    told = 0;
+}
+
+/* From here on it is the child that forks, for its applications, and Python that does it. */
+static void after_fork_in_child(void)
+{
+    forking.before_fork = NULL;
+    told = 0;
+}
+
+/* httpd loads this module anew at each restart; the C library forgets the handlers of one that is unloaded. */
+static const char *watch_forks(const python *py)
+{
+    static int watching;
+
+    initialiser = pthread_self();
+    forking = *py;
+    if (watching || pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0) {
+        watching = 1;
+        return NULL;
+    }
+    forking.before_fork = NULL;
+    return "there is no memory to tell it of forks";
+}
+
+/* Python is initialised here still when it was before a restart that turned WSGILazyInitialization On. */
+static void watch_forks_of_earlier_python(apr_pool_t *p)
+{
+    void *handle = dlopen(GOWSGI_LIBPYTHON, RTLD_NOW | RTLD_NOLOAD);
+    python py;
+
+    if (handle && !find_symbols(p, handle, &py) && py.is_initialized())
+        watch_forks(&py);
+}
+
+static const char *initialize_once(apr_pool_t *p, server_rec *s, gw_home_kind kind)
+{
+    python py;
+    const char *problem = open_python(p, &py);
+
     if (!problem && !py.is_initialized()) {
         problem = rehearse(p, &py, s, kind);
         if (!problem)
             initialize(p, &py, s, kind);
     }
-    if (problem)
-        ap_log_error(GW_MARK, APLOG_ERR, 0, s, "GWSGI0103: WSGILazyInitialization is Off, but Python cannot be initialised in "
-                     "httpd's parent: %s. Each child starts Python by itself, as with WSGILazyInitialization On", problem);
+    return problem ? problem : watch_forks(&py);
+}
+
+void gw_preinit_run(server_rec *s)
+{
+    gw_home_kind kind = gw_home_verdict();
+    const char *problem;
+    apr_pool_t *p;
+
+    if (apr_pool_create(&p, NULL) != APR_SUCCESS)
+        return;
+    /* With httpd -X there is no child that could inherit anything. */
+    if (gw_global_num(s, GW_LAZY_INITIALIZATION) || !gw_config_needs_python(s) || kind == GW_HOME_BAD || gw_loader_single_process()) {
+        watch_forks_of_earlier_python(p);
+    } else {
+        problem = initialize_once(p, s, kind);
+        if (problem)
+            ap_log_error(GW_MARK, APLOG_ERR, 0, s, "GWSGI0103: WSGILazyInitialization is Off, but Python cannot be initialised in "
+                         "httpd's parent: %s. Each child starts Python by itself, as with WSGILazyInitialization On", problem);
+    }
     apr_pool_destroy(p);
 }

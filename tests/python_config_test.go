@@ -133,6 +133,21 @@ func TestLazyInitializationOff(t *testing.T) {
 	}
 }
 
+// Turned On by a restart, it leaves the parent with the Python that it has, and its children work.
+func TestLazyInitializationTurnedOn(t *testing.T) {
+	t.Parallel()
+	lazy := filepath.Join(publicDir(t), "lazy.conf")
+	writeFile(t, lazy, "WSGILazyInitialization Off\n")
+	s := harness.Start(t, harness.Config{Conf: "Include " + lazy + "\n" + factsConf + helloConf})
+	assertHello(t, s)
+	writeFile(t, lazy, "WSGILazyInitialization On\n")
+	for range 2 {
+		s.Graceful()
+		assertHello(t, s)
+		assert.Equal(t, s.PID(), ask[pythonFacts](t, s, "/facts").Parent)
+	}
+}
+
 // mappings are the lines of /proc/PID/maps about libpython.
 func mappings(t *testing.T, pid int) string {
 	t.Helper()
