@@ -27,6 +27,8 @@ def main():
         refuse("it is %s, not CPython" % sys.implementation.name)
     if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
         refuse("it has no shared libpython (configure it with --enable-shared)")
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        refuse("it is a free-threaded build, and mod_gowsgi relies on the GIL; take one without --disable-gil")
     libdir = sysconfig.get_config_var("LIBDIR")
     soname = sysconfig.get_config_var("INSTSONAME")
     library = os.path.join(libdir, soname)

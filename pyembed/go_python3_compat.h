@@ -24,5 +24,14 @@ extern void PySys_AddXOption(const __WCHAR_TYPE__ *);
 extern void PySys_SetPath(const __WCHAR_TYPE__ *);
 extern int PyEval_ThreadsInitialized(void);
 
+/* Until 3.14 CPython declares these just so; the library of 3.15 still has them. */
+extern __WCHAR_TYPE__ *Py_GetExecPrefix(void);
+extern __WCHAR_TYPE__ *Py_GetPath(void);
+extern __WCHAR_TYPE__ *Py_GetPrefix(void);
+extern __WCHAR_TYPE__ *Py_GetProgramFullPath(void);
+extern __WCHAR_TYPE__ *Py_GetProgramName(void);
+extern __WCHAR_TYPE__ *Py_GetPythonHome(void);
+extern void PySys_ResetWarnOptions(void);
+
 #endif
 #endif
