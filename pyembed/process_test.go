@@ -383,6 +383,24 @@ sys.stderr.write("")`)
 	}
 }
 
+// What moves no data is harmless, also in finalizers: libraries flush and close what they were given.
+func TestRestrictedStreamsMayBeAsked(t *testing.T) {
+	eval(t, `
+import gc, io
+class Wrapper(io.TextIOBase):
+    def __init__(self, stream): self.stream = stream
+    def __getattr__(self, name): return getattr(self.stream, name)
+    def flush(self): self.stream.flush()
+for stream in sys.stdin, sys.stdout:
+    out += [stream.isatty(), stream.readable(), stream.writable(), stream.seekable(), stream.closed, stream.flush(), stream.close()]
+    out += [stream.name, stream.mode, stream.encoding, stream.buffer is stream, stream.reconfigure(line_buffering=True)]
+    Wrapper(stream)
+    gc.collect()
+    out += [hasattr(stream, "fileno"), hasattr(stream, "nothing"), raises(stream.fileno).split(":")[0]]
+out.append(raises(sys.stdout.buffer.write, b"x").split(":")[0])`, `[False, False, False, False, False, None, None, '<stdin>', 'r', 'utf-8', True, None, `+
+		`True, False, 'UnsupportedOperation', False, False, False, False, False, None, None, '<stdout>', 'w', 'utf-8', True, None, True, False, 'UnsupportedOperation', 'UnsupportedOperation']`)
+}
+
 func TestStdoutMayBeReplaced(t *testing.T) {
 	eval(t, `
 import io, contextlib

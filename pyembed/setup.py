@@ -1,5 +1,6 @@
 # This file runs once in each new interpreter, before any application. It has three names from C: `mod_wsgi`, the module that
 # applications can import; `settings`, what the server is; and `stderr`, the stream into the error log.
+import functools
 import io
 import os
 import signal
@@ -46,34 +47,38 @@ def file_place(filelike):
 
 
 class Restricted:
-    """Stands for sys.stdin or sys.stdout where the server restricts it. What moves no data can be asked: libraries look whether
-    they talk to a terminal. io.UnsupportedOperation is an OSError and a ValueError, which is what the standard library expects
-    of a stream that cannot be used."""
+    """Stands for sys.stdin or sys.stdout where the server restricts it. What moves no data is harmless: libraries look which methods there are
+    and whether they talk to a terminal, and flush or close what they were given, also in finalizers. io.UnsupportedOperation is an OSError and a ValueError,
+    which is what the standard library expects of a stream that cannot be used."""
 
     closed = False
     encoding = "utf-8"
     errors = "backslashreplace"
+    newlines = None
+    line_buffering = write_through = False
 
-    def __init__(self, name, directive):
-        self.__dict__.update(_name=name, _directive=directive)
+    def __init__(self, name, mode, directive):
+        self.__dict__.update(name="<%s>" % name, mode=mode, _name="sys." + name, _directive=directive)
 
-    def isatty(self):
+    @property
+    def buffer(self):
+        return self
+
+    def _no(self):
         return False
 
-    def _refuse(self):
+    def _nothing(self, *args, **kwargs):
+        return None
+
+    isatty = readable = writable = seekable = _no
+    flush = close = reconfigure = _nothing
+
+    def _refuse(self, *args, **kwargs):
         raise io.UnsupportedOperation(
             "%s is restricted in a WSGI application; '%s Off' lifts it" % (self._name, self._directive))
 
-    def __getattr__(self, attribute):
-        if attribute.startswith("__"):
-            raise AttributeError(attribute)  # Python's own protocols, such as copying, ask whether it is there
-        self._refuse()
-
-    def __setattr__(self, attribute, value):
-        self._refuse()
-
-    def __iter__(self):
-        self._refuse()
+    read = readinto = readline = readlines = write = writelines = __iter__ = __next__ = _refuse
+    fileno = detach = seek = tell = truncate = __setattr__ = _refuse
 
     def __repr__(self):
         return "<%s, restricted by %s>" % (self._name, self._directive)
@@ -114,7 +119,7 @@ def repair_main_thread():
     """To the module threading, a thread of the server is a dummy. In a child that forked from it, it is the main thread, and before
     Python 3.12 it lacked what threading._shutdown(), which ends each child of multiprocessing, asserts of one."""
     main = threading.main_thread()
-    if isinstance(main, threading._DummyThread) and getattr(main, "_tstate_lock", main) is None:
+    if isinstance(main, getattr(threading, "_DummyThread", ())) and getattr(main, "_tstate_lock", main) is None:
         main._set_tstate_lock()
 
 
@@ -125,18 +130,48 @@ def forget_server_signals():
             signal.signal(number, signal.SIG_DFL)
 
 
-def avoid_vfork():
-    """A program inherits the signal mask of the thread that starts it, and the server's threads block nearly all signals. The mask is
-    cleared in a process that fork() made; vfork(), which Python 3.10 and later prefer, gives no opportunity for that."""
-    if sys.version_info < (3, 10):
-        return
-    import _posixsubprocess
+# ---- Programs that the application starts ----
+#
+# A program inherits the signal mask of the thread that starts it, and the server's threads block nearly all signals. Where Python
+# forks, the mask is cleared in the child (thread.c). vfork() and posix_spawn() give no opportunity for that.
 
-    start = _posixsubprocess.fork_exec
-    if sys.version_info >= (3, 11):
-        _posixsubprocess.fork_exec = lambda *args: start(*args[:-1], False)
-    else:  # 3.10 can only be kept from it by a wish to change the group, so it is changed to what it is
-        _posixsubprocess.fork_exec = lambda *args: start(*args[:16], os.getgid() if args[16] is None else args[16], *args[17:])
+def without_vfork(start):
+    """_posixsubprocess.fork_exec, which prefers vfork() from Python 3.10 on."""
+    if sys.version_info < (3, 10):
+        return start
+    if (3, 11) <= sys.version_info < (3, 14):  # the last argument allows vfork()
+        return lambda *args: start(*args[:-1], False)
+    # It can only be kept from it by a wish to change the group, so that is changed to what it is.
+    at = 16 if sys.version_info < (3, 11) else 17
+    return lambda *args: start(*args[:at], os.getgid() if args[at] is None else args[at], *args[at + 1:])
+
+
+def with_clear_mask(start):
+    """os.posix_spawn and posix_spawnp, which subprocess uses as well."""
+    @functools.wraps(start)
+    def spawn(*args, setsigmask=(), **kwargs):
+        return start(*args, setsigmask=setsigmask, **kwargs)
+
+    return spawn
+
+
+def system(command):
+    """os.system(), whose C function would pass the mask on."""
+    shell = os.posix_spawn("/bin/sh", ["sh", "-c", command], os.environ)
+    return os.waitpid(shell, 0)[1]
+
+
+def free_signals_of_programs():
+    os.posix_spawn, os.posix_spawnp = with_clear_mask(os.posix_spawn), with_clear_mask(os.posix_spawnp)
+    os.system = system
+    try:
+        import _posixsubprocess
+    except ImportError:  # it is no one's but subprocess's
+        return
+    fork_exec = _posixsubprocess.fork_exec = without_vfork(_posixsubprocess.fork_exec)
+    subprocess = sys.modules.get("subprocess")
+    if hasattr(subprocess, "_fork_exec"):  # a .pth file has imported it, and it keeps the function itself from Python 3.11 on
+        subprocess._fork_exec = fork_exec
 
 
 def publish_modules():
@@ -160,9 +195,9 @@ def publish_modules():
 
 def set_streams():
     sys.stderr = stderr
-    sys.stdout = Restricted("sys.stdout", "WSGIRestrictStdout") if settings["restrict_stdout"] else stderr
+    sys.stdout = Restricted("stdout", "w", "WSGIRestrictStdout") if settings["restrict_stdout"] else stderr
     if settings["restrict_stdin"]:
-        sys.stdin = Restricted("sys.stdin", "WSGIRestrictStdin")
+        sys.stdin = Restricted("stdin", "r", "WSGIRestrictStdin")
     sys.argv = ["mod_wsgi"]
 
 
@@ -187,7 +222,7 @@ publish_modules()
 set_streams()
 if settings["restrict_signal"]:
     restrict_signal()
-avoid_vfork()
+free_signals_of_programs()
 os.register_at_fork(after_in_child=repair_main_thread)
 os.register_at_fork(after_in_child=forget_server_signals)
 if not settings["can_fork"]:

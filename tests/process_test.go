@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -54,11 +55,51 @@ func TestProcessSubprocess(t *testing.T) {
 				assert.Equal(t, []string{"0", "1", "2", "3", "fed"}, got.Out, "no descriptor of the server's (ls itself has one)")
 				assert.Equal(t, -int(syscall.SIGTERM), got.Terminated)
 				assert.Equal(t, "0000000000000000", got.Signals["SigBlk"], at)
-				// What the tests were started with is passed on; prefork itself has SIGINT ignored.
-				assert.Equal(t, ignoredSignals(t, "self")|1<<(syscall.SIGINT-1), parseSignals(t, got.Signals["SigIgn"])|1<<(syscall.SIGINT-1), at)
+				// What the tests were started with is passed on; prefork itself has SIGINT ignored, and posix_spawn() the C library's own.
+				const exempt = 1<<(syscall.SIGINT-1) | 1<<(32-1) | 1<<(33-1)
+				assert.Equal(t, ignoredSignals(t, "self")|exempt, parseSignals(t, got.Signals["SigIgn"])|exempt, at)
 				assertHello(t, s)
 			}
 		})
+	})
+}
+
+type spawned struct {
+	Signals    map[string]map[string]string
+	Terminated []int
+}
+
+// Whatever way a program is started, it finds an ordinary process's signals and can be ended.
+func TestProcessSpawn(t *testing.T) {
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		harness.EachMPM(t, func(t *testing.T, mpm string) {
+			s := harness.Start(t, harness.Config{MPM: mpm, Mode: mode, Conf: processConf})
+			for _, at := range groupPaths {
+				assertSpawned(t, ask[spawned](t, s, at+"/spawn"))
+			}
+		})
+	})
+}
+
+func assertSpawned(t *testing.T, got spawned) {
+	t.Helper()
+	assert.Len(t, got.Signals, 9)
+	for way, signals := range got.Signals {
+		assert.Equal(t, "0000000000000000", signals["SigBlk"], way)
+		assert.False(t, isSet(t, signals["SigIgn"], syscall.SIGTERM), way)
+	}
+	assert.Equal(t, []int{-int(syscall.SIGTERM), -int(syscall.SIGTERM)}, got.Terminated)
+}
+
+// So it does when the virtual environment imports subprocess before anything else can.
+func TestProcessSpawnWithEarlySubprocess(t *testing.T) {
+	harness.EachMode(t, func(t *testing.T, mode harness.Mode) {
+		venv, site := newVenv(t, serverPython(t))
+		writeFile(t, filepath.Join(site, "early.pth"), "import subprocess\n")
+		s := harness.Start(t, harness.Config{Mode: mode, Conf: "WSGIPythonHome " + venv + "\n" + processConf})
+		for _, at := range groupPaths {
+			assertSpawned(t, ask[spawned](t, s, at+"/spawn"))
+		}
 	})
 }
 

@@ -55,13 +55,19 @@ func TestPythonDefault(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf("%s (%d, %d)\n", python.Prefix, major, minor), string(out))
 }
 
-func TestPythonHomeVenv(t *testing.T) {
-	python := serverPython(t)
-	venv := filepath.Join(publicDir(t), "venv")
+// newVenv makes a virtual environment, and tells its folder of modules, too.
+func newVenv(t *testing.T, python pythonFacts) (venv, site string) {
+	t.Helper()
+	venv = filepath.Join(publicDir(t), "venv")
 	if out, err := exec.Command(python.Executable, "-m", "venv", "--without-pip", venv).CombinedOutput(); err != nil {
 		t.Fatalf("venv: %v\n%s", err, out)
 	}
-	site := filepath.Join(venv, "lib", "python"+python.Version, "site-packages")
+	return venv, filepath.Join(venv, "lib", "python"+python.Version, "site-packages")
+}
+
+func TestPythonHomeVenv(t *testing.T) {
+	python := serverPython(t)
+	venv, site := newVenv(t, python)
 	writeFile(t, filepath.Join(site, "only_in_venv.py"), "value = 'venv'\n")
 	for _, lazy := range []string{"On", "Off"} {
 		t.Run("lazy="+lazy, func(t *testing.T) {
