@@ -29,7 +29,7 @@ typedef struct gwp_interp {
     int users;                    /* requests inside; table */
     int retired;                  /* gets no new requests, ends when users is 0; table */
     int ended;                    /* Python's part is gone; table */
-    struct gwp_interp *next;      /* all that there ever were; watch.c */
+    struct gwp_interp *next;      /* all that there ever were; stacks.c */
     PyThreadState **ours;         /* the thread states that our threads have in it; interp.c */
     size_t our_count;
 } gwp_interp;
@@ -56,12 +56,9 @@ void gwp_leave(void);
 /* Ends the calling thread's state in the main interpreter, for a thread that is about to end. Without the GIL. */
 void gwp_thread_depart(void);
 
-/* Adds an interpreter to those that gwp_stacks_dump() looks at. */
-void gwp_interp_announce(gwp_interp *interp);
-
-/* Writes the Python stacks of all threads of all interpreters to fd. With has_gil 0 it needs no lock at all: for a process that is stuck, and that
- * ends soon, for what it reads may change under it. Returns 0, or -1 when this Python cannot. */
-int gwp_stacks_dump(int fd, int has_gil);
+/* For a thread that ends and leaves its states behind: to Python they are the main thread's. Without the GIL. */
+struct gwp_thread;
+void gwp_thread_disown(const struct gwp_thread *t);
 
 /* Ends a sub-interpreter that has no users: joins its threads, runs its exit functions. Without the GIL. Returns 0 when it is
  * gone, 1 when threads of the application still run in it, or when it is to be kept: it then stays as it is, unused. */
@@ -69,6 +66,28 @@ int gwp_interp_end(gwp_interp *interp, int keep);
 
 /* Runs the exit functions of the main interpreter: non-daemon threads are joined, atexit functions run. */
 void gwp_main_exit_functions(void);
+
+/* ---- stacks (stacks.c) ---- */
+
+/* Adds an interpreter to those whose stacks can be shown, before code of others runs in it. */
+void gwp_interp_announce(gwp_interp *interp);
+
+/* The one that was added last, or NULL; the others are behind it, by next. */
+gwp_interp *gwp_interp_latest(void);
+
+/* When Python has started, with the GIL in the main interpreter: tells faulthandler. Returns 0, or -1 when it cannot be told. */
+int gwp_stacks_prepare(void);
+
+/* Begins a new text of stacks. Returns the descriptor that has it, which stays open, or -1 when this process cannot show any. One at a time. */
+int gwp_stacks_begin(void);
+
+/* Adds the Python stacks of all threads of an interpreter to the text. They are read with its GIL, if that can be had within patience_ms, and
+ * without any lock otherwise: then the process should end soon, for what was read may have changed meanwhile, and a thread of this
+ * process waits for the GIL still. Without the GIL. Returns 1 with the GIL, 0 without, -1 when nothing came of it. */
+int gwp_stacks_show(gwp_interp *interp, long patience_ms);
+
+/* Before there is any interpreter of ours, while Python starts: writes its stacks to fd. Returns 0, or -1 when this Python cannot. */
+int gwp_stacks_of_start(int fd);
 
 /* ---- threads (thread.c) ---- */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 static gwp_interp *main_interp;
+static unsigned long main_thread_id; /* as Python has it */
 static pthread_mutex_t ours_lock = PTHREAD_MUTEX_INITIALIZER; /* guards gwp_interp.ours */
 static pthread_mutex_t turnstile = PTHREAD_MUTEX_INITIALIZER; /* held by the request that begins next */
 
@@ -32,6 +33,27 @@ static int ours_add(gwp_interp *interp, PyThreadState *ts)
     }
     pthread_mutex_unlock(&ours_lock);
     return ours ? 0 : -1;
+}
+
+/* Python 3.14 asks for the names of all threads that have a state when it shows their stacks, and does not bear that one has ended. This
+ * one's states stay until their interpreter ends, so they are put down to the main thread. */
+static void disown(gwp_interp *interp, PyThreadState *ts)
+{
+    for (size_t i = 0; i < interp->our_count; i++)
+        if (interp->ours[i] == ts)
+            ts->thread_id = main_thread_id;
+}
+
+void gwp_thread_disown(const struct gwp_thread *t)
+{
+    pthread_mutex_lock(&ours_lock);
+    for (size_t i = 0; i < t->slot_count; i++) {
+        if (t->slots[i].interp == main_interp)
+            t->slots[i].ts->thread_id = main_thread_id;
+        else
+            disown(t->slots[i].interp, t->slots[i].ts);
+    }
+    pthread_mutex_unlock(&ours_lock);
 }
 
 /* Remembers this thread's state in an interpreter, in a slot that is free or whose interpreter has ended. */
@@ -135,9 +157,11 @@ gwp_interp *gwp_interp_adopt_main(void)
         return NULL;
     interp->python = PyThreadState_GetInterpreter(ts);
     main_interp = interp;
+    main_thread_id = ts->thread_id;
+    gwp_stacks_prepare(); /* without it there is nothing to show, and that is said then */
+    gwp_interp_announce(interp);
     if (slot_put(gwp_thread_here(), interp, ts) != 0 || gwp_module_install(interp) != 0)
         return NULL;
-    gwp_interp_announce(interp);
     return interp;
 }
 
@@ -158,6 +182,7 @@ gwp_interp *gwp_interp_new(const char *name, const char **why)
         return NULL;
     }
     interp->python = PyThreadState_GetInterpreter(ts);
+    gwp_interp_announce(interp);
     if (slot_put(gwp_thread_here(), interp, ts) != 0 || gwp_module_install(interp) != 0) {
         *why = "the module mod_wsgi could not be set up in it";
         if (PyErr_Occurred())
@@ -168,7 +193,6 @@ gwp_interp *gwp_interp_new(const char *name, const char **why)
         gwp_leave();
         return NULL;
     }
-    gwp_interp_announce(interp);
     gwp_leave();
     return interp;
 }

@@ -19,6 +19,7 @@ static void thread_free(void *arg)
     gwp_thread *t = arg;
 
     gwp_log_flush_thread(t);
+    gwp_thread_disown(t);
     thread_here = NULL; /* another library may come here later, when it ends the thread's part of its own */
     free(t->slots);
     free(t->head.data);

@@ -1,4 +1,4 @@
-// This file lets the monitors of a daemon process look into Python: whether its lock can be had, and where its threads are.
+// This file lets the monitors of a daemon process look into Python: what is being loaded, and whether its lock can be had.
 
 package pyembed
 
@@ -8,15 +8,10 @@ package pyembed
 import "C"
 
 import (
-	"errors"
 	"net/http"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // Application is what a request asks for: a script, the application group it runs in, and the name of its entry point.
@@ -106,51 +101,4 @@ func LongestLoad() (what string, since time.Time) {
 		}
 	}
 	return what, since
-}
-
-// ErrNoStacks says that this Python cannot show its stacks.
-var ErrNoStacks = errors.New("this version of Python cannot show them")
-
-// Stacks returns the Python stacks of all threads, a line a string. It takes the GIL if that is to be had within patience, and otherwise
-// reads them without: then the process should end soon. So it does while Python starts.
-func Stacks(patience time.Duration) ([]string, error) {
-	fd, err := unix.MemfdCreate("stacks", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, err
-	}
-	dumped := make(chan C.int, 1)
-	if main := mainInterpreter(); main != nil {
-		go dumpInTurn(main, fd, dumped)
-	} else {
-		patience = 0
-	}
-	var rv C.int
-	select {
-	case rv = <-dumped:
-		defer unix.Close(fd)
-	case <-time.After(patience):
-		// Then fd stays open: the thread may get the GIL yet, and write.
-		rv = C.gwp_stacks_dump(C.int(fd), 0)
-	}
-	if rv != 0 {
-		return nil, ErrNoStacks
-	}
-	text := make([]byte, 1<<20)
-	n, err := unix.Pread(fd, text, 0)
-	if err != nil {
-		return nil, err
-	}
-	return strings.Split(strings.TrimRight(string(text[:n]), "\n"), "\n"), nil
-}
-
-// dumpInTurn waits for the GIL.
-func dumpInTurn(main *interpreter, fd int, dumped chan<- C.int) {
-	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-	if C.gwp_enter(main.c) != 0 {
-		return
-	}
-	rv := C.gwp_stacks_dump(C.int(fd), 1)
-	C.gwp_leave()
-	C.gwp_thread_depart()
-	dumped <- rv
 }

@@ -261,6 +261,7 @@ func TestAuthRestrictEmbeddedHtaccess(t *testing.T) {
 	s.Restart()
 	assert.Equal(t, http.StatusOK, access(t, s, "/", "yes").Status)
 	assert.Equal(t, http.StatusForbidden, access(t, s, "/", "no").Status)
+	s.Warm() // Python came after the first response
 }
 
 // WSGILazyInitialization Off: the parent's Python is inherited for scripts as well.
