@@ -13,6 +13,9 @@
 
 #include "gw_library.h"
 
+/* What cannot start, when it cannot. */
+static const char *who = "a process of a daemon process group";
+
 /* Logs one line as httpd would, in one write, and ends the process. */
 static _Noreturn void fail(const char *what, const char *why)
 {
@@ -25,9 +28,9 @@ static _Noreturn void fail(const char *what, const char *why)
     localtime_r(&now.tv_sec, &tm);
     strftime(date, sizeof date, "%a %b %d %H:%M:%S", &tm);
     strftime(year, sizeof year, "%Y", &tm);
-    n = snprintf(line, sizeof line - 1, "[%s.%06ld %s] [gowsgi:crit] [pid %d:tid %d] GWSGI0900: gowsgid, which daemon process "
-                 "groups run in, cannot start: %s: %s. Requests for them are answered 503. Run make install again, with each Python "
-                 "in PYTHON=, so that all files of mod_gowsgi come from one build", date, (long)now.tv_usec, year, getpid(), getpid(), what, why);
+    n = snprintf(line, sizeof line - 1, "[%s.%06ld %s] [gowsgi:crit] [pid %d:tid %d] GWSGI0900: %s cannot start: %s: %s. "
+                 "Requests for it are answered 503. Run make install again, with each Python "
+                 "in PYTHON=, so that all files of mod_gowsgi come from one build", date, (long)now.tv_usec, year, getpid(), getpid(), who, what, why);
     n = n < (int)sizeof line - 1 ? n : (int)sizeof line - 2;
     line[n] = '\n';
     _exit(write(2, line, (size_t)n + 1) < 0 ? 2 : 1);
@@ -135,8 +138,10 @@ int main(void)
     find_library(path, sizeof path, python);
     unsetenv("GOWSGID_ROLE");
     unsetenv("GOWSGID_PYTHON");
-    if (supervisor)
+    if (supervisor) {
+        who = "the supervisor of the daemon process groups";
         prctl(PR_SET_PDEATHSIG, SIGTERM); /* with httpd; that it lives still is checked by pid later */
+    }
     reset_signals();
     catch_faults(die);
     library = open_library(path, python);

@@ -156,6 +156,13 @@ static const char *version_of_file(apr_pool_t *p, const char *real)
     return named && !(only && !strncmp(only, named, strlen(named)) && apr_isalpha(only[strlen(named)])) ? named : only;
 }
 
+static int has_same_numbers(const char *a, const char *b)
+{
+    size_t len = strspn(a, "0123456789.");
+
+    return len == strspn(b, "0123456789.") && strncmp(a, b, len) == 0;
+}
+
 /* Finds the version of a program that is there. A virtual environment says it itself. */
 static const char *find_version(apr_pool_t *p, const char *path, const char *real, const char **version)
 {
@@ -170,7 +177,7 @@ static const char *find_version(apr_pool_t *p, const char *path, const char *rea
     if (!of_venv)
         return *version ? NULL : "which Python it is cannot be told from its name, nor from its folder; write its version, as "
                                  "in python=3.13, and python-home=";
-    if (*version && strncmp(of_venv, *version, strspn(of_venv, "0123456789.")) != 0)
+    if (*version && !has_same_numbers(of_venv, *version))
         return apr_psprintf(p, "it belongs to a virtual environment of Python %s, and is %s itself; create the environment anew", full,
                             real);
     *version = of_venv;
