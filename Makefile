@@ -1,7 +1,8 @@
 # This file builds, installs, runs and tests mod_gowsgi. `make` alone lists what it can do.
 #
 # What may be set on the command line:
-#   PYTHON=/usr/bin/python3   the Python to build for: 3.9 or later, with a shared libpython
+#   PYTHON=/usr/bin/python3   the Python to build for: 3.9 or later, with a shared libpython. Several, separated by spaces: the first
+#                             is that of Apache's own processes and of test, run and lint; daemon groups may have the others
 #   APXS=…  GO=…  CC=…        other tools than those found
 #   DESTDIR=…                 a folder that stands for / in install and uninstall
 #   APP=…  HOST=…  PORT=…     what `make run` serves, and where
@@ -39,17 +40,23 @@ ifeq ($(origin CC),default)
 CC = $(call once,CC,$(shell $(APXS) -q CC 2>/dev/null || echo cc))
 endif
 
-# ---- What the chosen Python says about itself ----
-
-pyinfo = $(call once,pyinfo,$(shell $(PYTHON) -I -S pyembed/buildinfo.py 2>/dev/null))
-pyfield = $(patsubst $(1)=%,%,$(filter $(1)=%,$(pyinfo)))
-PY_VERSION = $(call pyfield,version)
-PY_LIBRARY = $(call pyfield,library)
-PY_RPATH = $(call pyfield,rpath)
-PKGCONFIG_DIR = $(CURDIR)/$(O)/pkgconfig
+# ---- What the chosen Pythons say about themselves ----
+#
+# Each is known by its version, which is a word without a meaning here: pyinfo-3.11 is what the one of 3.11 said, and
+# build/obj/python3.11 has what belongs to it alone.
+pyfield = $(patsubst $(2)=%,%,$(filter $(2)=%,$(1)))
+pyanswer = $(shell $(1) -I -S pyembed/buildinfo.py 2>/dev/null)
+pylearn = $(eval pyinfo-$(call pyfield,$(1),version) := $(1))$(call pyfield,$(1),version)
+PY_VERSIONS = $(call once,PY_VERSIONS,$(foreach python,$(PYTHON),$(call pylearn,$(call pyanswer,$(python)))))
+PY_VERSION = $(firstword $(PY_VERSIONS))
+PY_LIBRARY = $(call pyfield,$(pyinfo-$(PY_VERSION)),library)
+PYTHON_DIR = $(O)/python$(1)
+PKGCONFIG_DIR = $(CURDIR)/$(PYTHON_DIR)/pkgconfig
+LIBRARIES = $(PY_VERSIONS:%=$(B)/libgowsgi-%.so)
 
 # ---- The environment of every go command ----
 #
+# $(1) is the version of the Python that it is for.
 # The compatibility header goes to every cgo package because the one that needs it, go-python3, is not ours. go does
 # not notice that headers outside of a package's own folder changed, nor that pkg-config names another Python; a
 # checksum of all that among the flags makes it. go-python3 uses much that Python has deprecated since, and what cgo writes
@@ -57,11 +64,13 @@ PKGCONFIG_DIR = $(CURDIR)/$(O)/pkgconfig
 COMPAT_HEADER := $(wildcard pyembed/go_python3_compat.h)
 SHARED_HEADERS := $(sort $(COMPAT_HEADER) $(wildcard c/gowsgi_*.h directives/*.h directives/*.def))
 CGO_FLAGS = -g -O2 -Wno-deprecated-declarations -Wno-unused-variable $(COMPAT_HEADER:%=-include '$(CURDIR)/%') \
-	-DGOWSGI_INPUTS=$(call once,INPUTS_SUM,$(firstword $(shell { echo '$(pyinfo)'; cat $(SHARED_HEADERS) /dev/null; } | cksum)))
-CGO_LINK = -g -O2 $(PY_RPATH:%=-Wl,-rpath,%)
+	-DGOWSGI_INPUTS=$(or $(INPUTS_SUM-$(1)),$(call once,INPUTS_SUM-$(1),$(firstword $(shell \
+	{ echo '$(pyinfo-$(1))'; cat $(SHARED_HEADERS) /dev/null; } | cksum))))
+CGO_LINK = -g -O2 $(patsubst %,-Wl$(comma)-rpath$(comma)%,$(call pyfield,$(pyinfo-$(1)),rpath))
+comma := ,
 GO_VARS = CGO_ENABLED=1 CGO_CFLAGS="$(CGO_FLAGS)" CGO_LDFLAGS="$(CGO_LINK)" \
 	PKG_CONFIG_PATH="$(PKGCONFIG_DIR)$${PKG_CONFIG_PATH:+:$$PKG_CONFIG_PATH}"
-GO_RUN = env $(GO_VARS) $(GO)
+GO_RUN = env $(call GO_VARS,$(PY_VERSION)) $(GO)
 # Runs go, and says so without the environment; $(MAKE) -n and `make env` show that.
 define go
 @echo '$(GO) $(1)'
@@ -94,14 +103,18 @@ MODULE_SOURCES := $(filter-out c/gowsgid.c,$(wildcard c/*.c)) $(wildcard directi
 MODULE_OBJECTS := $(MODULE_SOURCES:%.c=$(O)/%.o)
 WARNINGS := -Wall -Wextra -Werror
 
-.PHONY: build
-build: $(B)/mod_gowsgi.so $(B)/libgowsgi.so $(B)/gowsgid ## build all in build/, where it works in place
+.PHONY: build libraries
+build: $(B)/mod_gowsgi.so libraries $(B)/gowsgid ## build all in build/, where it works in place
+
+# Twice expanded, so that a make which does not come here asks no Python.
+.SECONDEXPANSION:
+libraries: check-tools $$(LIBRARIES) ## build only the library of each PYTHON, beside those that are there
 
 $(B)/mod_gowsgi.so: $(MODULE_OBJECTS) $(O)/exports.map
 	$(CC) -shared -o $@ $(MODULE_OBJECTS) -Wl,-z,relro -Wl,-z,now -Wl,--version-script=$(O)/exports.map -ldl -lpthread
 
 $(B)/gowsgid: $(O)/c/gowsgid.o $(O)/c/gw_library.o
-	$(CC) -o $@ $^ -Wl,-z,relro -Wl,-z,now $(PY_RPATH:%=-Wl,-rpath,%) -ldl
+	$(CC) -o $@ $^ -Wl,-z,relro -Wl,-z,now -ldl
 
 # httpd loads modules with RTLD_GLOBAL, so anything else that we export could clash with another module.
 $(O)/exports.map: Makefile
@@ -114,11 +127,12 @@ $(O)/%.o: %.c $(O)/cflags
 
 # The flags are a file that gcc reads, rewritten only when they change: objects then depend on their flags.
 $(O)/cflags: FORCE | check-tools
-	@mkdir -p $(O)/pkgconfig
+	@mkdir -p $(O)
 	@printf '%s\n' $(shell $(APXS) -q CFLAGS) -fPIC $(shell $(APXS) -q CPPFLAGS) $(shell $(APXS) -q EXTRA_CPPFLAGS) \
 		-I$(shell $(APXS) -q INCLUDEDIR) $(shell $$($(APXS) -q APR_CONFIG) --cppflags --includes) \
 		$(shell $$($(APXS) -q APU_CONFIG) --includes) '-DGOWSGI_PYTHON=\"$(PY_VERSION)\"' \
-		'-DGOWSGI_LIBPYTHON=\"$(PY_LIBRARY)\"' > $@.new
+		'-DGOWSGI_LIBPYTHON=\"$(PY_LIBRARY)\"' \
+		'-DGOWSGI_PYTHON_PROGRAM=\"$(firstword $(PYTHON))\"' > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # make decides whether to call go: go itself keeps nothing of a c-shared build's cgo packages, and takes its time. The
@@ -126,23 +140,29 @@ $(O)/cflags: FORCE | check-tools
 LIBRARY_INPUTS := go.mod go.sum $(SHARED_HEADERS) $(filter-out %_test.go,$(foreach dir,$(shell \
 	find module pyembed daemon directives -type d),$(wildcard $(dir)/*.go $(dir)/*.[chsS] $(dir)/*.py $(dir)/*.def)))
 
-$(B)/libgowsgi.so: $(LIBRARY_INPUTS) $(O)/go-env
+$(B)/libgowsgi-%.so: $(LIBRARY_INPUTS) $(call PYTHON_DIR,%)/go-env
 	@mkdir -p $(B)
-	$(call go,build -buildvcs=false -trimpath -buildmode=c-shared -o $@ ./module)
-	@rm -f $(B)/libgowsgi.h
+	@echo '$(GO) build -o $@ ./module'
+	@env $(call GO_VARS,$*) $(GO) build -buildvcs=false -trimpath -buildmode=c-shared -o $@ ./module
+	@rm -f $(B)/libgowsgi-$*.h
 
 # pkg-config's python3 and python3-embed, as our packages ask for them, are made to mean the chosen Python.
-$(O)/go-env: FORCE | check-tools
-	@mkdir -p $(O)/pkgconfig
-	@ln -sf $(call pyfield,pc) $(O)/pkgconfig/python3.pc
-	@ln -sf $(call pyfield,pc_embed) $(O)/pkgconfig/python3-embed.pc
-	@printf '%s\n' '$(GO_VARS)' "$$($(GO) version)" > $@.new
+.PRECIOUS: $(call PYTHON_DIR,%)/go-env
+$(call PYTHON_DIR,%)/go-env: FORCE | check-tools
+	@mkdir -p $(@D)/pkgconfig
+	@ln -sf $(call pyfield,$(pyinfo-$*),pc) $(@D)/pkgconfig/python3.pc
+	@ln -sf $(call pyfield,$(pyinfo-$*),pc_embed) $(@D)/pkgconfig/python3-embed.pc
+	@printf '%s\n' '$(call GO_VARS,$*)' "$$($(GO) version)" > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 .PHONY: check-tools
 check-tools:
-	@command -v $(PYTHON) >/dev/null || { echo "make: no Python at $(PYTHON); run make deps, or set PYTHON=" >&2; exit 1; }
-	@$(PYTHON) -I -S pyembed/buildinfo.py >/dev/null
+	@for python in $(PYTHON); do \
+		command -v $$python >/dev/null || { echo "make: no Python at $$python; run make deps, or set PYTHON=" >&2; exit 1; }; \
+		$$python -I -S pyembed/buildinfo.py >/dev/null || exit 1; done
+	@twice="$$(printf '%s\n' $(PY_VERSIONS) | sort | uniq -d | head -n1)"; [ -z "$$twice" ] || \
+		{ echo "make: PYTHON= names two Pythons that are $$twice; there can be one of each version" >&2; exit 1; }
+	@[ -n "$(PY_VERSION)" ] || { echo "make: PYTHON= names no Python" >&2; exit 1; }
 	@command -v $(APXS) >/dev/null || { echo "make: apxs not found; run make deps, or set APXS=" >&2; exit 1; }
 	@command -v $(GO) >/dev/null || { echo "make: go not found; see https://go.dev/dl/, or set GO=" >&2; exit 1; }
 
@@ -152,8 +172,8 @@ FORCE:
 -include $(MODULE_OBJECTS:.o=.d) $(O)/c/gowsgid.d
 
 .PHONY: env
-env: export ENV_LINE = export $(GO_VARS)
-env: $(O)/go-env ## print the environment for go by hand: eval "$(make -s env)"
+env: export ENV_LINE = export $(call GO_VARS,$(PY_VERSION))
+env: $$(call PYTHON_DIR,$$(PY_VERSION))/go-env ## print the environment for go by hand: eval "$(make -s env)"
 	@printf '%s\n' "$$ENV_LINE"
 
 # ---- Install ----
@@ -166,7 +186,7 @@ AVAILABLE_DIR = $(call once,AVAILABLE_DIR,$(shell $(APXS) -q sysconfdir)/mods-av
 .PHONY: install uninstall
 install: build ## install into httpd's module folder (DESTDIR is honoured)
 	install -d "$(DESTDIR)$(MODULES_DIR)"
-	install -m 644 $(B)/mod_gowsgi.so $(B)/libgowsgi.so "$(DESTDIR)$(MODULES_DIR)"
+	install -m 644 $(B)/mod_gowsgi.so $(LIBRARIES) "$(DESTDIR)$(MODULES_DIR)"
 	install -m 755 $(B)/gowsgid "$(DESTDIR)$(MODULES_DIR)"
 	@if [ -d "$(AVAILABLE_DIR)" ] || [ -d "$(DESTDIR)$(AVAILABLE_DIR)" ]; then \
 		install -d "$(DESTDIR)$(AVAILABLE_DIR)" && \
@@ -177,7 +197,7 @@ install: build ## install into httpd's module folder (DESTDIR is honoured)
 	fi
 
 uninstall: check-tools ## remove what install put there
-	rm -f "$(DESTDIR)$(MODULES_DIR)/mod_gowsgi.so" "$(DESTDIR)$(MODULES_DIR)/libgowsgi.so" "$(DESTDIR)$(MODULES_DIR)/gowsgid"
+	rm -f "$(DESTDIR)$(MODULES_DIR)/mod_gowsgi.so" "$(DESTDIR)$(MODULES_DIR)/"libgowsgi-*.so "$(DESTDIR)$(MODULES_DIR)/gowsgid"
 	rm -f "$(DESTDIR)$(AVAILABLE_DIR)/gowsgi.load"
 	@if [ -L "$(DESTDIR)$(dir $(AVAILABLE_DIR))mods-enabled/gowsgi.load" ]; then \
 		rm -f "$(DESTDIR)$(dir $(AVAILABLE_DIR))mods-enabled/gowsgi.load"; \
@@ -208,7 +228,7 @@ conformance: deps ## print what each directive promises, with PASS or FAIL
 	@$(GO_RUN) run ./tests/conformance $(CONFORMANCEFLAGS)
 
 lint: deps ## check formatting, go vet, staticcheck, C warnings, go.mod
-	@$(MAKE) --no-print-directory $(O)/cflags $(O)/go-env
+	@$(MAKE) --no-print-directory $(O)/cflags $(call PYTHON_DIR,$(PY_VERSION))/go-env
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $(wildcard module pyembed daemon directives tests)); \
 		if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:" $$unformatted >&2; exit 1; fi
 	$(call go,vet ./...)
@@ -218,7 +238,7 @@ lint: deps ## check formatting, go vet, staticcheck, C warnings, go.mod
 		$(CC) @$(O)/cflags -fsyntax-only $(WARNINGS) $$source; done
 	@set -e; for source in $(wildcard pyembed/*.c module/*.c daemon/worker/*.c); do \
 		echo "$(CC) -fsyntax-only $(WARNINGS) $$source"; \
-		$(CC) -O2 -Ic -Idirectives -Idaemon/wire $$(PKG_CONFIG_PATH="$(PKGCONFIG_DIR)" pkg-config --cflags python3-embed) \
+		$(CC) -O2 -Ic -Idirectives -Idaemon/wire $$(PKG_CONFIG_PATH="$(call PKGCONFIG_DIR,$(PY_VERSION))" pkg-config --cflags python3-embed) \
 			-fsyntax-only $(WARNINGS) $$source; done
 	$(call go,mod tidy -diff)
 

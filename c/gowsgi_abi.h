@@ -1,4 +1,4 @@
-/* This file is the contract between the Apache module (mod_gowsgi.so, C) and the library behind it (libgowsgi.so,
+/* This file is the contract between the Apache module (mod_gowsgi.so, C) and the libraries behind it (libgowsgi-X.Y.so,
  * Go and Python). Both sides include it, nothing else crosses. It needs neither httpd's nor Python's headers.
  *
  * Rules that hold for every function below:

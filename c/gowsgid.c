@@ -1,6 +1,6 @@
-/* This file is the program that supervisor and workers of daemon mode run in. It opens libgowsgi.so, which lies beside it,
- * and calls what its role asks for: there is nothing else in it. GOWSGID_ROLE in the environment is the role, so that argv[0],
- * which ps shows, is free. */
+/* This file is the program that supervisor and workers of daemon mode run in. It opens libgowsgi-X.Y.so, which lies beside
+ * it, and calls what its role asks for: there is nothing else in it. GOWSGID_ROLE and GOWSGID_PYTHON in the environment are the role and
+ * the X.Y, so that argv[0], which ps shows, is free. */
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "gw_library.h"
+
+/* What cannot start, when it cannot. */
+static const char *who = "a process of a daemon process group";
 
 /* Logs one line as httpd would, in one write, and ends the process. */
 static _Noreturn void fail(const char *what, const char *why)
@@ -25,9 +28,9 @@ static _Noreturn void fail(const char *what, const char *why)
     localtime_r(&now.tv_sec, &tm);
     strftime(date, sizeof date, "%a %b %d %H:%M:%S", &tm);
     strftime(year, sizeof year, "%Y", &tm);
-    n = snprintf(line, sizeof line - 1, "[%s.%06ld %s] [gowsgi:crit] [pid %d:tid %d] GWSGI0900: gowsgid, which daemon process "
-                 "groups run in, cannot start: %s: %s. Requests for them are answered 503. Run make install again, so that all "
-                 "files of mod_gowsgi come from one build", date, (long)now.tv_usec, year, getpid(), getpid(), what, why);
+    n = snprintf(line, sizeof line - 1, "[%s.%06ld %s] [gowsgi:crit] [pid %d:tid %d] GWSGI0900: %s cannot start: %s: %s. "
+                 "Requests for it are answered 503. Run make install again, with each Python "
+                 "in PYTHON=, so that all files of mod_gowsgi come from one build", date, (long)now.tv_usec, year, getpid(), getpid(), who, what, why);
     n = n < (int)sizeof line - 1 ? n : (int)sizeof line - 2;
     line[n] = '\n';
     _exit(write(2, line, (size_t)n + 1) < 0 ? 2 : 1);
@@ -73,58 +76,76 @@ static void catch_faults(void (*handler)(int, siginfo_t *, void *))
         sigaction(faults[i], &ours, &of_go[faults[i]]);
 }
 
-static void *open_library(void)
+static void *find(void *library, const char *path, const char *name)
 {
-    char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof GW_LIBRARY_NAME);
+    void *function = dlsym(library, name);
+
+    if (!function)
+        fail(path, name);
+    return function;
+}
+
+/* Opens the library of that Python and waits for Go. The library is of this program's build, or the process ends. libpython comes with it. */
+static void *open_library(const char *path, const char *python)
+{
+    const gowsgi_abi_info *(*describe)(void);
+    void (*go_wait)(void);
+    const char *difference;
     void *library;
 
-    if (n <= 0)
-        fail("/proc/self/exe", "cannot be read");
-    path[n] = '\0';
-    strcpy(strrchr(path, '/') + 1, GW_LIBRARY_NAME);
     if (gw_library_is_cut_off(path))
         fail(path, GW_LIBRARY_CUT_OFF);
     library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)
         fail(path, dlerror());
+    describe = (const gowsgi_abi_info *(*)(void))find(library, path, "gowsgi_abi_describe");
+    go_wait = (void (*)(void))find(library, path, "gowsgi_go_wait");
+    difference = gw_library_difference(describe(), python);
+    if (difference)
+        fail(path, difference);
+    go_wait();
     return library;
 }
 
-static void *find(void *library, const char *name)
+/* The file beside this program. */
+static void find_library(char *path, size_t size, const char *python)
 {
-    void *function = dlsym(library, name);
+    ssize_t n = readlink("/proc/self/exe", path, size - 1);
+    char *name;
 
-    if (!function)
-        fail(GW_LIBRARY_NAME " is of another version", name);
-    return function;
+    if (n <= 0)
+        fail("/proc/self/exe", "cannot be read");
+    path[n] = '\0';
+    name = strrchr(path, '/') + 1;
+    size -= (size_t)(name - path);
+    if (snprintf(name, size, GW_LIBRARY_PREFIX "%s" GW_LIBRARY_SUFFIX, python) >= (int)size)
+        fail(path, "the name is too long");
 }
 
 int main(void)
 {
-    const char *role = getenv("GOWSGID_ROLE");
+    const char *role = getenv("GOWSGID_ROLE"), *python = getenv("GOWSGID_PYTHON");
     int supervisor = role && strcmp(role, "supervisor") == 0;
     int (*run)(void);
-    void (*go_wait)(void);
+    char path[4096];
     void *library;
     sigset_t none;
 
-    if (!supervisor && (!role || strcmp(role, "worker") != 0)) {
+    if (!python || (!supervisor && (!role || strcmp(role, "worker") != 0))) {
         fputs("gowsgid is started by httpd's module mod_gowsgi, not by hand.\n", stderr);
         return 2;
     }
+    find_library(path, sizeof path, python);
     unsetenv("GOWSGID_ROLE");
-    if (supervisor)
+    unsetenv("GOWSGID_PYTHON");
+    if (supervisor) {
+        who = "the supervisor of the daemon process groups";
         prctl(PR_SET_PDEATHSIG, SIGTERM); /* with httpd; that it lives still is checked by pid later */
+    }
     reset_signals();
     catch_faults(die);
-    /* Python's extension modules expect to find its symbols without asking for them. */
-    if (!supervisor && !dlopen(GOWSGI_LIBPYTHON, RTLD_NOW | RTLD_GLOBAL))
-        fail("Python " GOWSGI_PYTHON, dlerror());
-    library = open_library();
-    go_wait = (void (*)(void))find(library, "gowsgi_go_wait");
-    run = (int (*)(void))find(library, supervisor ? "gowsgi_supervisor_main" : "gowsgi_worker_main");
-    go_wait();
+    library = open_library(path, python);
+    run = (int (*)(void))find(library, path, supervisor ? "gowsgi_supervisor_main" : "gowsgi_worker_main");
     catch_faults(sort_out);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

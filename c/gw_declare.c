@@ -8,6 +8,7 @@
 #include "../directives/expand.h"
 #include "gw_group.h"
 #include "gw_idle.h"
+#include "gw_python.h"
 #include "gw_value.h"
 
 /* ---- Words and options ---- */
@@ -248,6 +249,9 @@ const char *gw_declare_daemon(cmd_parms *cmd, const char *args)
         if (daemon.options[GW_OPT_SCRIPT_USER].set && daemon.options[GW_OPT_SCRIPT_GROUP].set)
             return complain(cmd, daemon.name, word.text, "only one of script-user= and script-group= can be given");
     }
+    fault = gw_python_check_home(cmd->pool, &daemon);
+    if (fault)
+        return complain(cmd, daemon.name, apr_pstrcat(cmd->pool, "python-home=", gw_daemon_str(&daemon, GW_OPT_PYTHON_HOME), NULL), fault);
     APR_ARRAY_PUSH(conf->daemons, gw_daemon) = daemon;
     return NULL;
 }

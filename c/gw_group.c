@@ -17,6 +17,7 @@
 #include "gw_home.h"
 #include "gw_log.h"
 #include "gw_pool.h"
+#include "gw_python.h"
 
 /* In a socket's name after the prefix, when it is checked before they are known. */
 #define LIKELY_PID 4194304
@@ -60,8 +61,8 @@ static int has_python(apr_pool_t *p, const gw_daemon *daemon, const char **probl
 
     *problem = NULL;
     if (!home)
-        return gw_home_verdict() != GW_HOME_BAD;
-    return gw_home_check(p, home, problem) != GW_HOME_BAD || gw_home_is_closed(p, home);
+        return !gw_python_is_inherited(daemon) || gw_home_verdict() != GW_HOME_BAD;
+    return gw_home_check(p, home, gw_python_of(daemon)->version, problem) != GW_HOME_BAD || gw_home_is_closed(p, home);
 }
 
 static void fill_group(apr_pool_t *p, server_rec *s, gw_group *group, const gw_daemon *daemon)
@@ -217,10 +218,10 @@ static void check_python(apr_pool_t *ptemp, server_rec *s, const gw_daemon *daem
 
     if (has_python(ptemp, daemon, &problem) || !problem)
         return;
-    ap_log_error(GW_MARK, APLOG_ERR, 0, s, "GWSGI0803: python-home=%s of the daemon process group %s (%s:%d) cannot be used: %s, and this build "
-                 "of mod_gowsgi needs Python " GOWSGI_PYTHON ". The group gets no processes, requests for it are answered with 500. Set "
-                 "python-home= to a Python " GOWSGI_PYTHON ", or build mod_gowsgi for that Python (make PYTHON=...)",
-                 gw_daemon_str(daemon, GW_OPT_PYTHON_HOME), daemon->name, daemon->file, daemon->line, problem);
+    ap_log_error(GW_MARK, APLOG_ERR, 0, s, "GWSGI0803: python-home=%s of the daemon process group %s (%s:%d) cannot be used: %s, and the "
+                 "group runs Python %s. The group gets no processes, requests for it are answered with 500. Set "
+                 "python-home= to a Python %s, or give the group another Python with python=", gw_daemon_str(daemon, GW_OPT_PYTHON_HOME),
+                 daemon->name, daemon->file, daemon->line, problem, gw_python_of(daemon)->version, gw_python_of(daemon)->version);
 }
 
 static void check_prefix(apr_pool_t *ptemp, server_rec *s)

@@ -24,6 +24,7 @@
 #include "gowsgi_packed.h"
 #include "gw_group.h"
 #include "gw_log.h"
+#include "gw_python.h"
 #include "gw_value.h"
 
 /* Where the descriptors' numbers are in gw_handover.descriptors, and in the supervisor. */
@@ -153,11 +154,14 @@ static void put_group(FILE *to, const gw_group *group, server_rec *s, int log)
     put_number(to, "processes", group->processes);
     put_number(to, "explicit_processes", daemon->options[GW_OPT_PROCESSES].set);
     put_number(to, "threads", group->threads);
+    put(to, "python", gw_python_of(daemon)->version);
+    put_number(to, "own_python", !gw_python_is_inherited(daemon));
+    put_if(to, "python_program", gw_python_of(daemon)->program);
     put_number(to, "log_fd", log);
     put_number(to, "log_level", ap_get_server_module_loglevel(daemon->server, gw_log_index()));
     put_if(to, "server_name", daemon->server->server_hostname);
     for (int id = 0; id < GW_OPTION_COUNT; id++)
-        if (daemon->options[id].set && !gw_options[id].idle)
+        if (daemon->options[id].set && !gw_options[id].idle && gw_options[id].kind != GW_KIND_PYTHON)
             put_option(to, &gw_options[id], &daemon->options[id]);
     put_imports(to, group, s);
 }

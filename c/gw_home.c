@@ -1,5 +1,5 @@
-/* This file finds out whether a Python home is an installation, or a virtual environment, of the Python that this
- * build needs, without running anything of it. */
+/* This file finds out whether a Python home is an installation, or a virtual environment, of the Python that is
+ * needed, without running anything of it. */
 #include "gw_home.h"
 
 #include <errno.h>
@@ -22,8 +22,7 @@ static int is_directory(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The python3.x folders below prefix/lib and prefix/lib64: "python3.9, python3.12"; NULL when there are none. */
-static const char *installed_versions(apr_pool_t *p, const char *prefix)
+const char *gw_home_installed(apr_pool_t *p, const char *prefix)
 {
     static const char *const libs[] = { "lib", "lib64" };
     const char *found = NULL;
@@ -44,19 +43,19 @@ static const char *installed_versions(apr_pool_t *p, const char *prefix)
 }
 
 /* Whether prefix has the standard library of the Python that we need. */
-static const char *check_prefix(apr_pool_t *p, const char *prefix)
+static const char *check_prefix(apr_pool_t *p, const char *prefix, const char *version)
 {
     const char *others;
 
     if (!is_directory(prefix) || access(prefix, R_OK | X_OK) != 0)
         return apr_psprintf(p, "%s is not a directory that this user (uid %ld) can read", prefix, (long)geteuid());
-    if (is_directory(apr_pstrcat(p, prefix, "/lib/python" GOWSGI_PYTHON, NULL))
-        || is_directory(apr_pstrcat(p, prefix, "/lib64/python" GOWSGI_PYTHON, NULL)))
+    if (is_directory(apr_pstrcat(p, prefix, "/lib/python", version, NULL))
+        || is_directory(apr_pstrcat(p, prefix, "/lib64/python", version, NULL)))
         return NULL;
-    others = installed_versions(p, prefix);
+    others = gw_home_installed(p, prefix);
     if (others)
         return apr_psprintf(p, "%s has the library of %s", prefix, others);
-    return apr_psprintf(p, "%s has neither pyvenv.cfg nor lib/python" GOWSGI_PYTHON, prefix);
+    return apr_psprintf(p, "%s has neither pyvenv.cfg nor lib/python%s", prefix, version);
 }
 
 /* The value of a `key = value` line, when that is the line's key; else NULL. */
@@ -76,9 +75,8 @@ static const char *value_of(char *line, const char *key)
     return line;
 }
 
-/* The version in a pyvenv.cfg: as "version = 3.11.2", which venv writes, or "version_info = 3.11.2.final.0", which virtualenv
- * does. NULL when it cannot be read, "" when the file does not say. */
-static const char *venv_version(apr_pool_t *p, const char *cfg)
+/* It is written as "version = 3.11.2" by venv, and as "version_info = 3.11.2.final.0" by virtualenv. */
+const char *gw_home_venv_version(apr_pool_t *p, const char *cfg)
 {
     const char *version = "";
     FILE *file = fopen(cfg, "re");
@@ -97,24 +95,25 @@ static const char *venv_version(apr_pool_t *p, const char *cfg)
     return version;
 }
 
-/* Whether "3.11.2" is a GOWSGI_PYTHON, "3.11". */
-static int is_our_version(const char *version)
+/* Whether "3.11.2" is a "3.11". The files do not tell of a "3.13t". */
+static int is_of_version(const char *full, const char *version)
 {
-    const size_t len = sizeof(GOWSGI_PYTHON) - 1;
-    return strncmp(version, GOWSGI_PYTHON, len) == 0 && !apr_isdigit(version[len]);
+    size_t len = strspn(version, "0123456789.");
+
+    return strncmp(full, version, len) == 0 && !apr_isdigit(full[len]);
 }
 
-static const char *check_venv(apr_pool_t *p, const char *home, const char *cfg)
+static const char *check_venv(apr_pool_t *p, const char *home, const char *cfg, const char *version)
 {
-    const char *version = venv_version(p, cfg);
+    const char *full = gw_home_venv_version(p, cfg);
 
-    if (!version)
+    if (!full)
         return apr_psprintf(p, "%s cannot be read by this user (uid %ld)", cfg, (long)geteuid());
-    if (*version && !is_our_version(version))
-        return apr_psprintf(p, "%s is a virtual environment of Python %s", home, version);
-    if (*version)
+    if (*full && !is_of_version(full, version))
+        return apr_psprintf(p, "%s is a virtual environment of Python %s", home, full);
+    if (*full)
         return NULL;
-    return check_prefix(p, home);
+    return check_prefix(p, home, version);
 }
 
 /* The first of the two folders that a home may be. */
@@ -125,7 +124,7 @@ static const char *prefix_of(apr_pool_t *p, const char *home)
     return colon ? apr_pstrmemdup(p, home, (apr_size_t)(colon - home)) : home;
 }
 
-gw_home_kind gw_home_check(apr_pool_t *p, const char *home, const char **problem)
+gw_home_kind gw_home_check(apr_pool_t *p, const char *home, const char *version, const char **problem)
 {
     const char *colon, *prefix, *cfg;
     struct stat st;
@@ -137,12 +136,12 @@ gw_home_kind gw_home_check(apr_pool_t *p, const char *home, const char **problem
     prefix = prefix_of(p, home);
     cfg = apr_pstrcat(p, prefix, "/pyvenv.cfg", NULL);
     if (!colon && stat(cfg, &st) == 0) {
-        *problem = check_venv(p, prefix, cfg);
+        *problem = check_venv(p, prefix, cfg, version);
         return *problem ? GW_HOME_BAD : GW_HOME_VENV;
     }
-    *problem = check_prefix(p, prefix);
+    *problem = check_prefix(p, prefix, version);
     if (!*problem && colon)
-        *problem = check_prefix(p, colon + 1);
+        *problem = check_prefix(p, colon + 1, version);
     return *problem ? GW_HOME_BAD : GW_HOME_PREFIX;
 }
 
@@ -161,7 +160,7 @@ gw_home_kind gw_home_verify(apr_pool_t *p, server_rec *main_server)
     const char *home = gw_global_str(main_server, GW_PYTHON_HOME);
     const char *problem;
 
-    verdict = gw_home_check(p, home, &problem);
+    verdict = gw_home_check(p, home, GOWSGI_PYTHON, &problem);
     if (verdict == GW_HOME_BAD)
         ap_log_error(GW_MARK, APLOG_ERR, 0, main_server, "GWSGI0801: WSGIPythonHome %s cannot be used: %s, and this build of "
                      "mod_gowsgi needs Python " GOWSGI_PYTHON ". Python is not started, WSGI requests are answered with 500. "

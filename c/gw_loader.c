@@ -1,4 +1,4 @@
-/* This file opens libgowsgi.so in the children of httpd.
+/* This file opens the first libgowsgi-X.Y.so in the children of httpd.
  *
  * Why after the fork: a process that has loaded a Go library cannot fork and use Go in the child, because of the runtime's threads
  * only the forking one survives (golang/go#15538, #16855). Why it is never closed: Go cannot be unloaded (golang/go#11100). */
@@ -12,7 +12,6 @@
 #include "apr_strings.h"
 #include "http_main.h"
 
-#include "../directives/table_hash.h"
 #include "gw_config.h"
 #include "gw_home.h"
 #include "gw_library.h"
@@ -116,28 +115,6 @@ static const char *resolve(void *handle)
     return missing;
 }
 
-/* How the library differs from what this file was compiled for, or NULL. */
-static const char *difference(apr_pool_t *p, const gowsgi_abi_info *info)
-{
-    if (info->abi_version != GOWSGI_ABI_VERSION)
-        return apr_psprintf(p, "it speaks interface %d (mod_gowsgi %s) and mod_gowsgi.so interface %d (mod_gowsgi %s)",
-                            info->abi_version, info->version, GOWSGI_ABI_VERSION, GOWSGI_VERSION);
-    if (strcmp(info->python, GOWSGI_PYTHON) != 0)
-        return apr_psprintf(p, "it was built for Python %s and mod_gowsgi.so for Python %s", info->python, GOWSGI_PYTHON);
-    if (info->host_size != sizeof(gowsgi_host) || info->request_size != sizeof(gowsgi_request)
-        || info->hook_size != sizeof(gowsgi_hook) || info->config_size != sizeof(gowsgi_process_config))
-        return apr_psprintf(p, "its records have another size (host %" APR_SIZE_T_FMT ", request %" APR_SIZE_T_FMT ", hook %"
-                            APR_SIZE_T_FMT ", config %" APR_SIZE_T_FMT ") than those of mod_gowsgi.so (%" APR_SIZE_T_FMT ", %"
-                            APR_SIZE_T_FMT ", %" APR_SIZE_T_FMT ", %" APR_SIZE_T_FMT ")", info->host_size, info->request_size,
-                            info->hook_size, info->config_size, sizeof(gowsgi_host), sizeof(gowsgi_request), sizeof(gowsgi_hook),
-                            sizeof(gowsgi_process_config));
-    if (info->table_hash != gowsgi_table_hash())
-        return apr_psprintf(p, "its table of directives (mod_gowsgi %s, %016" APR_UINT64_T_HEX_FMT ") is not that of "
-                            "mod_gowsgi.so (mod_gowsgi %s, %016" APR_UINT64_T_HEX_FMT ")", info->version,
-                            (apr_uint64_t)info->table_hash, GOWSGI_VERSION, (apr_uint64_t)gowsgi_table_hash());
-    return NULL;
-}
-
 /* Opens the library and waits for Go. Returns what is wrong with it, or NULL. Runs with all signals blocked. */
 static const char *open_library(apr_pool_t *p, const char *path)
 {
@@ -155,7 +132,7 @@ static const char *open_library(apr_pool_t *p, const char *path)
         library.go_wait();
     if (missing)
         return apr_psprintf(p, "it lacks the function %s, so it is not of mod_gowsgi %s", missing, GOWSGI_VERSION);
-    return difference(p, library.abi_describe());
+    return gw_library_difference(library.abi_describe(), GOWSGI_PYTHON);
 }
 
 static const char *open_with_signals_held(apr_pool_t *p, const char *path)
@@ -315,7 +292,7 @@ static int home_is_usable(apr_pool_t *p, server_rec *s)
         refusal = "WSGIPythonHome cannot be used; the error log has the reason where httpd started (GWSGI0801)";
         return 0;
     }
-    if (gw_home_check(p, home, &problem) != GW_HOME_BAD)
+    if (gw_home_check(p, home, GOWSGI_PYTHON, &problem) != GW_HOME_BAD)
         return 1;
     refusal = "WSGIPythonHome cannot be used by Apache's user; the error log has the reason where httpd started (GWSGI0802)";
     if (first_to_say())

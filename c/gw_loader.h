@@ -1,4 +1,4 @@
-/* This file declares how a child of httpd gets Go and Python: libgowsgi.so, which lies beside mod_gowsgi.so, is opened
+/* This file declares how a child of httpd gets Go and Python: libgowsgi-X.Y.so, which lies beside mod_gowsgi.so, is opened
  * after the fork, compared with this build, and started. Whatever fails, httpd goes on; WSGI requests are answered 500. */
 #ifndef GW_LOADER_H
 #define GW_LOADER_H

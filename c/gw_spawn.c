@@ -58,7 +58,7 @@ static supervisor *current;
 
 /* ---- Fork and exec ---- */
 
-/* The environment of this process, with the supervisor's role. */
+/* The environment of this process, with the supervisor's role and library. */
 static char **environment(apr_pool_t *p)
 {
     size_t count = 0;
@@ -66,10 +66,11 @@ static char **environment(apr_pool_t *p)
 
     while (environ[count])
         count++;
-    copy = apr_palloc(p, (count + 2) * sizeof *copy);
+    copy = apr_palloc(p, (count + 3) * sizeof *copy);
     memcpy(copy, environ, count * sizeof *copy);
     copy[count] = apr_pstrdup(p, "GOWSGID_ROLE=supervisor");
-    copy[count + 1] = NULL;
+    copy[count + 1] = apr_pstrdup(p, "GOWSGID_PYTHON=" GOWSGI_PYTHON);
+    copy[count + 2] = NULL;
     return copy;
 }
 

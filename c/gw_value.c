@@ -14,6 +14,7 @@
 
 #include "../directives/expand.h"
 #include "../directives/rows.h"
+#include "gw_python.h"
 
 const gw_row *const gw_directives = gw_directive_rows;
 const gw_row *const gw_options = gw_option_rows;
@@ -408,6 +409,7 @@ static const char *read_by_kind(apr_pool_t *p, const gw_row *row, const char *wo
     case GW_KIND_CALLABLE: return read_callable(p, word, out);
     case GW_KIND_PATH: return read_path(p, word, out);
     case GW_KIND_PATHS: return read_paths(p, row, word, out);
+    case GW_KIND_PYTHON: return gw_python_read(p, word, out);
     case GW_KIND_PREFIX: return read_prefix(p, word, out);
     case GW_KIND_USER: return read_user(p, word, out);
     case GW_KIND_OWNER: return read_owner(p, word, out);

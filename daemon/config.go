@@ -56,7 +56,10 @@ type Group struct {
 	FirstSlot         int // of its worker slots
 	SlotCount         int
 	Processes         int
-	ExplicitProcesses bool // processes= was given: wsgi.multiprocess is True
+	Python            string // the version of its library, "3.13"
+	OwnPython         bool   // it is not that of Apache's processes: WSGIPythonHome and WSGIPythonExecutable are not for it
+	PythonProgram     string // its interpreter, or that of a virtual environment; "": the library's own Python
+	ExplicitProcesses bool   // processes= was given: wsgi.multiprocess is True
 	Threads           int
 	LogFD             int // its error log, in the supervisor
 	LogLevel          Level
@@ -210,7 +213,7 @@ func (d *decoder) finishPart() {
 	}
 	if g := d.group; g != nil {
 		o := &g.Options
-		if o.PythonHome == "" {
+		if o.PythonHome == "" && !g.OwnPython {
 			o.PythonHome = d.worker.PythonHome
 		}
 		if o.SwitchInterval == 0 {
@@ -322,6 +325,9 @@ var groupSetters = map[string]func(*decoder, *Group, Pair){
 	"processes":          func(d *decoder, g *Group, p Pair) { g.Processes = d.number(p, 10) },
 	"explicit_processes": func(d *decoder, g *Group, p Pair) { g.ExplicitProcesses = d.bool(p) },
 	"threads":            func(d *decoder, g *Group, p Pair) { g.Threads = d.number(p, 10) },
+	"python":             func(_ *decoder, g *Group, p Pair) { g.Python = p.Value },
+	"own_python":         func(d *decoder, g *Group, p Pair) { g.OwnPython = d.bool(p) },
+	"python_program":     func(_ *decoder, g *Group, p Pair) { g.PythonProgram = p.Value },
 	"log_fd":             func(d *decoder, g *Group, p Pair) { g.LogFD = d.number(p, 10) },
 	"log_level":          func(d *decoder, g *Group, p Pair) { g.LogLevel = Level(d.number(p, 10)) },
 	"server_name":        func(_ *decoder, g *Group, p Pair) { g.ServerName = p.Value },

@@ -18,7 +18,7 @@ type Verb int
 // The messages.
 const (
 	_ Verb = iota
-	// Ready, worker to supervisor: it takes requests; its slot says READY already.
+	// Ready, worker to supervisor: it takes requests; its slot says READY already. It has the version of its Python.
 	Ready
 	// Retire, worker to supervisor: start a replacement, then tell me to drain. It has a reason.
 	Retire
@@ -55,6 +55,7 @@ type Message struct {
 	Verb   Verb
 	Reason ExitReason // of Retire
 	Script Script     // of Loaded
+	Python string     // of Ready: "3.13.0"
 }
 
 // ErrMessage is the error of DecodeMessage.
@@ -63,6 +64,8 @@ var ErrMessage = errors.New("not a message")
 // Encode returns the packet.
 func (m Message) Encode() []byte {
 	switch m.Verb {
+	case Ready:
+		return fmt.Appendf(nil, "ready %s", m.Python)
 	case Retire:
 		return fmt.Appendf(nil, "retire %d", m.Reason)
 	case Loaded:
@@ -79,7 +82,7 @@ func DecodeMessage(packet []byte) (Message, error) {
 			continue
 		}
 		m := Message{Verb: verb}
-		if argument != (verb == Retire || verb == Loaded) || !m.decodeArgument(rest) {
+		if argument != (verb == Ready || verb == Retire || verb == Loaded) || !m.decodeArgument(rest) {
 			return Message{}, fmt.Errorf("%w: %q", ErrMessage, packet)
 		}
 		return m, nil
@@ -89,6 +92,9 @@ func DecodeMessage(packet []byte) (Message, error) {
 
 func (m *Message) decodeArgument(text string) bool {
 	switch m.Verb {
+	case Ready:
+		m.Python = text
+		return text != "" && text[0] >= '0' && text[0] <= '9'
 	case Retire:
 		n, err := strconv.Atoi(text)
 		m.Reason = ExitReason(n)

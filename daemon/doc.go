@@ -9,7 +9,7 @@
 //	   ├─ (wsgi:blog) worker     package worker: runs the applications, as the group's user
 //	   └─ (wsgi:blog) worker
 //
-// Supervisor and workers are one program, gowsgid, which opens libgowsgi.so; GOWSGID_ROLE in its environment
+// Supervisor and workers are one program, gowsgid, which opens a libgowsgi-X.Y.so; GOWSGID_ROLE and GOWSGID_PYTHON in its environment
 // tells which it is to be. Each start and restart of httpd makes a generation: a supervisor with workers and sockets of its
 // own. The generations do not know of each other.
 //

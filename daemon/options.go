@@ -20,7 +20,7 @@ type Options struct {
 	Locale              string
 	Env                 []string // NAME=value
 	EnvFile             string
-	DisplayName         string // as given, with %{GROUP}
+	DisplayName         string // as given, with %{GROUP} and %{PYTHON}
 	PythonHome          string // or WSGIPythonHome
 	PythonPath          string
 	PythonEggs          string
@@ -80,6 +80,7 @@ var optionSetters = map[string]func(*decoder, *Options, Pair){
 	"env":                  func(_ *decoder, o *Options, p Pair) { o.Env = append(o.Env, p.Value) },
 	"env-file":             func(_ *decoder, o *Options, p Pair) { o.EnvFile = p.Value },
 	"display-name":         func(_ *decoder, o *Options, p Pair) { o.DisplayName = p.Value },
+	"python":               func(*decoder, *Options, Pair) {}, // Group.Python
 	"python-home":          func(_ *decoder, o *Options, p Pair) { o.PythonHome = p.Value },
 	"python-path":          func(_ *decoder, o *Options, p Pair) { o.PythonPath = p.Value },
 	"python-eggs":          func(_ *decoder, o *Options, p Pair) { o.PythonEggs = p.Value },

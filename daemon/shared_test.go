@@ -108,7 +108,7 @@ func TestMapScoreboard(t *testing.T) {
 
 func TestMessages(t *testing.T) {
 	for text, m := range map[string]Message{
-		"ready":                    {Verb: Ready},
+		"ready 3.13.0":             {Verb: Ready, Python: "3.13.0"},
 		"drain":                    {Verb: Drain},
 		"stop":                     {Verb: Stop},
 		"relieve":                  {Verb: Relieve},
@@ -123,7 +123,7 @@ func TestMessages(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, m, decoded)
 	}
-	for _, text := range []string{"", "read", "ready ", "ready now", "retire", "retire x", "retire 0", "retire 99", "retire -1", "loaded",
+	for _, text := range []string{"", "read", "ready", "ready ", "ready now", "retire", "retire x", "retire 0", "retire 99", "retire -1", "loaded",
 		"loaded a\tb", "loaded a\tb\tc\td", "\xff\x00"} {
 		_, err := DecodeMessage([]byte(text))
 		assert.ErrorIs(t, err, ErrMessage, "%q", text)

@@ -42,6 +42,7 @@ const (
 	Callable   Kind = C.GW_KIND_CALLABLE
 	Path       Kind = C.GW_KIND_PATH
 	Paths      Kind = C.GW_KIND_PATHS
+	Python     Kind = C.GW_KIND_PYTHON
 	Prefix     Kind = C.GW_KIND_PREFIX
 	User       Kind = C.GW_KIND_USER
 	Owner      Kind = C.GW_KIND_OWNER

@@ -69,6 +69,8 @@ var documentedOptions = map[string]string{
 	"eviction-timeout": "0", "script-user": "", "script-group": "", "socket-user": "",
 	"header-buffer-size": "0", "response-buffer-size": "0", "response-socket-timeout": "0", "response-flush-delay": "5",
 	"server-metrics": "Off", "supplementary-groups": "", "switch-interval": "", "env": "", "env-file": "",
+
+	"python": "", // no other server has it
 }
 
 func TestDirectives(t *testing.T) {

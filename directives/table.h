@@ -32,6 +32,7 @@ typedef enum gw_kind {
     GW_KIND_CALLABLE,    /* a Python name, or %{ENV:variable} (str: as written) */
     GW_KIND_PATH,        /* an absolute path (str) */
     GW_KIND_PATHS,       /* min to max absolute paths, separated by ':' (str) */
+    GW_KIND_PYTHON,      /* the absolute path of a Python, or a version (ptr: gw_python; str: as written) */
     GW_KIND_PREFIX,      /* a path, relative ones starting at ServerRoot (str: absolute) */
     GW_KIND_USER,        /* a user, not root (num: uid; str: name, NULL when the uid has none) */
     GW_KIND_OWNER,       /* a user, root too (num: uid; str: as written) */

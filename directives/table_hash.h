@@ -1,4 +1,4 @@
-/* This file computes a number that differs whenever directives.def or daemon_options.def do: mod_gowsgi.so and libgowsgi.so
+/* This file computes a number that differs whenever directives.def or daemon_options.def do: mod_gowsgi.so and libgowsgi-X.Y.so
  * compare theirs before they work together. Pure C. */
 #ifndef GW_TABLE_HASH_H
 #define GW_TABLE_HASH_H

@@ -1,4 +1,4 @@
-// Command module is libgowsgi.so: what the Apache module opens in each process that runs Python. This file has every function that C
+// Command module is libgowsgi-X.Y.so, built once for each Python: what the Apache module opens in each process that runs Python. This file has every function that C
 // calls in Go. Each decodes its arguments, calls, encodes the answer, and lets no panic out.
 package main
 

@@ -21,6 +21,8 @@ def loader_finds(directory):
 
 def main():
     version = "%d.%d" % sys.version_info[:2]
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        version += "t"  # another Python beside that of the same number, with another ABI
     if sys.version_info < OLDEST:
         refuse("it is %s, and %d.%d is the oldest supported" % (version, *OLDEST))
     if sys.implementation.name != "cpython":

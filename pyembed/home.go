@@ -11,6 +11,7 @@ import "C"
 import (
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // location tells Python where to look: PyConfig's home and the executable it is to take itself for. Empty: not set.
@@ -26,6 +27,9 @@ func libpythonPath() string {
 // home it would lack the standard library.
 func findPython(config Config, libpython string) location {
 	where := location{home: config.PythonHome, executable: config.PythonExecutable}
+	if where.executable == "" {
+		where.executable = config.PythonProgram
+	}
 	if where.executable == "" {
 		where.executable = pythonOf(libpython)
 	}
@@ -58,6 +62,12 @@ func pythonOf(libpython string) string {
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
+}
+
+// PythonRelease is the Python that runs, "3.11.2".
+func PythonRelease() string {
+	release, _, _ := strings.Cut(C.GoString(C.Py_GetVersion()), " ")
+	return release
 }
 
 // PythonVersion is the Python this library was built for, "3.11".

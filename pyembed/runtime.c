@@ -106,10 +106,15 @@ int gwp_python_start(const gwp_python_config *config, const char **why)
 
 #define TEXT(x) #x
 #define VERSION_TEXT(major, minor) TEXT(major) "." TEXT(minor)
+#ifdef Py_GIL_DISABLED
+#define FLAVOUR "t"
+#else
+#define FLAVOUR ""
+#endif
 
 const char *gwp_python_version(void)
 {
-    return VERSION_TEXT(PY_MAJOR_VERSION, PY_MINOR_VERSION);
+    return VERSION_TEXT(PY_MAJOR_VERSION, PY_MINOR_VERSION) FLAVOUR;
 }
 
 PyObject *gwp_exec_module(const char *name, PyObject *code, const char *path)

@@ -40,6 +40,7 @@ type Config struct {
 	Home              string // of a daemon process: modules are looked for there first
 	PythonHome        string // WSGIPythonHome: prefix, prefix:exec_prefix, or a virtual environment
 	PythonExecutable  string // WSGIPythonExecutable
+	PythonProgram     string // python= of a daemon process: the interpreter of this Python to be, that of a virtual environment too
 	PythonPath        string // WSGIPythonPath: directories, separated by ':'
 	PythonEggs        string // WSGIPythonEggs
 	PythonOptimize    int

@@ -240,6 +240,7 @@ environ = {
     "wsgi.file_wrapper": FileWrapper,
     "apache.version": settings["apache_version"],
     "mod_wsgi.version": settings["version"],
+    "mod_wsgi.python": sys.version.split()[0],
     "mod_wsgi.process_group": settings["process_group"],
     "mod_wsgi.application_group": settings["application_group"],
     "mod_wsgi.queue_start": 0.0,

@@ -348,6 +348,7 @@ func TestDaemonDisplayName(t *testing.T) {
 		"%{GROUP}":     "(wsgi:named)",
 		"plain":        "plain",
 		"my %{GROUP}!": "my (wsgi:named)!",
+		"%{PYTHON}":    builtFor(t),
 		long:           long,
 	} {
 		s := harness.Start(t, harness.Config{Conf: fmt.Sprintf(`

@@ -111,7 +111,7 @@ func TestDaemonPythonHomeWrong(t *testing.T) {
 			assert.Contains(t, out, complaint)
 
 			s := harness.Start(t, conf)
-			s.Expect(complaint+".*"+problem+".* needs Python "+builtFor(t)+`\.`, `GWSGI1110: .* in the daemon process group options`)
+			s.Expect(complaint+".*"+problem+".* runs Python "+builtFor(t)+`\.`, `GWSGI1110: .* in the daemon process group options`)
 			assert.Equal(t, http.StatusInternalServerError, s.Get("/main/inside").Status)
 			assert.Equal(t, "other", ask[inside](t, s, "/other").Group)
 			assert.Equal(t, 1, timesLogged(s, "GWSGI0803: "))

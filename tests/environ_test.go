@@ -30,7 +30,7 @@ var plainNames = []string{
 	"SERVER_ADMIN", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "apache.version",
 	"mod_wsgi.application_group", "mod_wsgi.application_start", "mod_wsgi.callable_object", "mod_wsgi.connection_id",
 	"mod_wsgi.daemon_start", "mod_wsgi.handler_script", "mod_wsgi.listener_host", "mod_wsgi.listener_port",
-	"mod_wsgi.path_info", "mod_wsgi.process_group", "mod_wsgi.queue_start", "mod_wsgi.request_handler",
+	"mod_wsgi.path_info", "mod_wsgi.process_group", "mod_wsgi.python", "mod_wsgi.queue_start", "mod_wsgi.request_handler",
 	"mod_wsgi.request_id", "mod_wsgi.request_start", "mod_wsgi.script_name", "mod_wsgi.server_pid", "mod_wsgi.thread_id",
 	"mod_wsgi.version", "wsgi.errors", "wsgi.file_wrapper", "wsgi.input", "wsgi.input_terminated", "wsgi.multiprocess",
 	"wsgi.multithread", "wsgi.run_once", "wsgi.url_scheme", "wsgi.version",
@@ -163,6 +163,7 @@ func TestEnvironModWSGI(t *testing.T) {
 		assert.Equal(t, e.Texts["mod_wsgi.application_group"], e.Facts["module application_group"])
 		assert.Equal(t, "['mod_wsgi']", e.Facts["argv"])
 		assert.Equal(t, mode.Group, e.Texts["mod_wsgi.process_group"])
+		assert.Regexp(t, `^`+builtFor(t)+`\.\d+\S*$`, e.Texts["mod_wsgi.python"])
 		server, err := strconv.Atoi(e.Texts["mod_wsgi.server_pid"])
 		require.NoError(t, err)
 		assert.Contains(t, s.Children(), server)

@@ -16,7 +16,7 @@ import (
 // makeTarget runs make in the checkout, without building: what is there is tested.
 func makeTarget(t *testing.T, args ...string) {
 	t.Helper()
-	cmd := exec.Command("make", append([]string{"--no-print-directory", "-C", harness.Source(""), "-o", "build"}, args...)...)
+	cmd := exec.Command("make", append([]string{"--no-print-directory", "-C", harness.Source(""), "-o", "build", "PYTHON=" + harness.Python(t)}, args...)...)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 }
@@ -52,7 +52,7 @@ func TestInstall(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, module)
-	assert.FileExists(t, filepath.Join(filepath.Dir(module), "libgowsgi.so"))
+	assert.FileExists(t, filepath.Join(filepath.Dir(module), filepath.Base(harness.Library(t))))
 
 	conf := "LoadModule gowsgi_module " + module
 	if load != "" { // a Debian layout
@@ -65,7 +65,7 @@ func TestInstall(t *testing.T) {
 	s := harness.Start(t, harness.Config{NoModule: true, Conf: conf + "\n" + helloConf})
 	assertHello(t, s)
 	for _, child := range s.Children() {
-		assert.True(t, hasLoaded(t, child, filepath.Dir(module)+"/libgowsgi.so"))
+		assert.True(t, hasLoaded(t, child, filepath.Join(filepath.Dir(module), filepath.Base(harness.Library(t)))))
 	}
 	s.Stop()
 

@@ -51,14 +51,14 @@ func TestModuleLoadedByBothNames(t *testing.T) {
 
 // libraries that are no library for this module; nil text: there is none.
 func brokenLibraries(t *testing.T) map[string]func(dir string) {
-	library := filepath.Join(filepath.Dir(harness.Module(t)), "libgowsgi.so")
+	library := harness.Library(t)
 	return map[string]func(dir string){
 		`cannot be opened: .*No such file`: func(string) {},
 		`it is cut off`: func(dir string) {
-			writeHalf(t, library, dir+"/libgowsgi.so")
+			writeHalf(t, library, dir+"/"+filepath.Base(harness.Library(t)))
 		},
 		`cannot be opened: .*(invalid ELF|not an ELF|wrong ELF)`: func(dir string) {
-			writeFile(t, dir+"/libgowsgi.so", strings.Repeat("This is no library. ", 100))
+			writeFile(t, dir+"/"+filepath.Base(harness.Library(t)), strings.Repeat("This is no library. ", 100))
 		},
 		`lacks the function gowsgi_go_wait`: func(dir string) {
 			compileLibrary(t, dir, `const void *gowsgi_abi_describe(void) { return 0; }`)
@@ -69,7 +69,7 @@ func brokenLibraries(t *testing.T) map[string]func(dir string) {
 				static const gowsgi_abi_info info = { .abi_version = 999, .version = "9.8.7", .python = "3.99" };
 				const gowsgi_abi_info *gowsgi_abi_describe(void) { return &info; }`+otherFunctions)
 		},
-		`was built for Python 3.99 and mod_gowsgi.so for Python `: func(dir string) {
+		`was built for Python 3.99 and its name says `: func(dir string) {
 			compileLibrary(t, dir, `
 				#include "gowsgi_abi.h"
 				static const gowsgi_abi_info info = { .abi_version = GOWSGI_ABI_VERSION, .version = GOWSGI_VERSION, .python = "3.99" };
@@ -100,7 +100,7 @@ const otherFunctions = `
 func compileLibrary(t *testing.T, dir, source string) {
 	t.Helper()
 	writeFile(t, dir+"/library.c", source)
-	out, err := exec.Command("cc", "-shared", "-fPIC", "-I", harness.Source("c"), "-o", dir+"/libgowsgi.so", dir+"/library.c").CombinedOutput()
+	out, err := exec.Command("cc", "-shared", "-fPIC", "-I", harness.Source("c"), "-o", dir+"/"+filepath.Base(harness.Library(t)), dir+"/library.c").CombinedOutput()
 	require.NoError(t, err, string(out))
 }
 
@@ -114,7 +114,7 @@ func TestLibraryThatCannotBeUsed(t *testing.T) {
 			writeFile(t, dir+"/mod_gowsgi.so", string(module))
 			make(dir)
 			s := harness.Start(t, harness.Config{Module: dir + "/mod_gowsgi.so", Children: 2, Conf: helloConf})
-			s.Expect(`GWSGI0102: `+dir+`/libgowsgi.so cannot be used: .*`+problem, `GWSGI0208: .*/hello.wsgi cannot be run`)
+			s.Expect(`GWSGI0102: `+dir+`/`+filepath.Base(harness.Library(t))+` cannot be used: .*`+problem, `GWSGI0208: .*/hello.wsgi cannot be run`)
 			before := s.Children()
 			for range 10 {
 				assert.Equal(t, http.StatusInternalServerError, s.Get("/hello").Status)
@@ -137,9 +137,9 @@ func TestLibraryCutOffUnderDaemonProcesses(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o755))
 	}
-	writeHalf(t, filepath.Join(built, "libgowsgi.so"), dir+"/libgowsgi.so")
+	writeHalf(t, harness.Library(t), dir+"/"+filepath.Base(harness.Library(t)))
 	s := harness.Start(t, harness.Config{Module: dir + "/mod_gowsgi.so", Conf: optionsConf("connect-timeout=1") + "\nWSGIRestrictEmbedded On"})
-	s.Expect(`GWSGI0900: .* cannot start: `+dir+`/libgowsgi.so: it is cut off`, `GWSGI1102: .* ended unexpectedly with exit status 1; `, `GWSGI1112: `)
+	s.Expect(`GWSGI0900: .* cannot start: `+dir+`/`+filepath.Base(harness.Library(t))+`: it is cut off`, `GWSGI1102: .* ended unexpectedly with exit status 1; `, `GWSGI1112: `)
 	assert.Equal(t, http.StatusServiceUnavailable, s.Get("/main/gil").Status)
 	assert.Equal(t, "static\n", s.Get("/").Body)
 	s.WaitLog(`GWSGI1102: `)

@@ -86,7 +86,7 @@ func TestRestrictEmbedded(t *testing.T) {
 			assert.Equal(t, "static\n", s.Get("/").Body)
 			for _, pid := range append(s.Children(), s.PID()) {
 				assert.False(t, hasLoaded(t, pid, "libpython"))
-				assert.False(t, hasLoaded(t, pid, "libgowsgi.so"))
+				assert.False(t, hasLoaded(t, pid, "libgowsgi-"))
 			}
 		})
 	})

@@ -69,6 +69,7 @@ var wrongValues = map[string][]string{
 	"home":                 {"relative"},
 	"env":                  {"NAME", "1A=b"},
 	"env-file":             {"relative"},
+	"python":               {"relative", "3", "3.99", "/no/such/python", "/dev/null"},
 	"python-home":          {"relative", "/a:/b:/c"},
 	"python-path":          {"relative", "/a::/b"},
 	"python-eggs":          {"relative"},

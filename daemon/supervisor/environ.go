@@ -38,9 +38,15 @@ func (e *environment) add(variables []string) {
 }
 
 // workerEnvironment is what httpd's parent has, and what the options say. foreign is the user when it is not Apache's.
-func workerEnvironment(inherited []string, o *daemon.Options, foreign *identity) ([]string, error) {
+func workerEnvironment(inherited []string, g *daemon.Group, foreign *identity) ([]string, error) {
+	o := &g.Options
 	e := environment{index: map[string]int{}}
-	e.add(inherited)
+	for _, variable := range inherited {
+		// It would keep another Python from starting.
+		if !g.OwnPython || !strings.HasPrefix(variable, "PYTHONHOME=") {
+			e.add([]string{variable})
+		}
+	}
 	if foreign != nil && foreign.name != "" {
 		e.set("HOME", foreign.home)
 		for _, name := range []string{"USER", "USERNAME", "LOGNAME"} {
@@ -66,6 +72,7 @@ func workerEnvironment(inherited []string, o *daemon.Options, foreign *identity)
 	}
 	e.add(o.Env)
 	e.set("GOWSGID_ROLE", "worker")
+	e.set("GOWSGID_PYTHON", g.Python)
 	return e.list, nil
 }
 

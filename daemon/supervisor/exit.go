@@ -15,7 +15,7 @@ import (
 // exited is the end of a worker's process. Its status is in the scoreboard before those who wait for a change are woken.
 func (s *supervisor) exited(w *worker, status syscall.WaitStatus) {
 	if w.phase == starting && w.slot.board.Requests() > 0 {
-		s.ready(w) // it took requests, and ended before it could say so
+		s.ready(w, w.group.config.Python) // it took requests, and ended before it could say so
 	}
 	before := w.phase
 	if !w.transit(gone, describeStatus(status)) {

@@ -17,7 +17,7 @@ import (
 )
 
 // Version differences between mod_gowsgi.so, which wrote the configuration, and this library.
-var errABI = errors.New("mod_gowsgi.so and libgowsgi.so come from different versions")
+var errABI = errors.New("mod_gowsgi.so and its library come from different versions")
 
 // Main is the process. It returns its exit status: 0 when its work is done.
 func Main() (status int) {

@@ -74,7 +74,7 @@ func newSupervisor(config *daemon.Config, board *daemon.Scoreboard, log *daemon.
 func (s *supervisor) message(w *worker, m daemon.Message) {
 	switch m.Verb {
 	case daemon.Ready:
-		s.ready(w)
+		s.ready(w, m.Python)
 	case daemon.Retire:
 		s.retire(w, m.Reason)
 	case daemon.Relieve:
@@ -96,13 +96,13 @@ func (s *supervisor) garbled(w *worker, err error) {
 		"Look for code in the application that writes to descriptors which it did not open", w, err)
 }
 
-func (s *supervisor) ready(w *worker) {
+func (s *supervisor) ready(w *worker, python string) {
 	if w.phase != starting || !w.transit(serving, "it is ready") {
 		return
 	}
 	w.ready = s.now()
 	w.endBy(time.Time{})
-	w.group.log.Logf(daemon.Info, "%s is ready, %.1f s after its start", w, w.ready.Sub(w.started).Seconds())
+	w.group.log.Logf(daemon.Info, "%s is ready, %.1f s after its start, with Python %s", w, w.ready.Sub(w.started).Seconds(), python)
 	if seat := w.group.seatOf(w); seat != nil {
 		seat.stillborn = 0
 		if seat.replacement == w {

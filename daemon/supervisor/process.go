@@ -60,7 +60,7 @@ func (l *linux) Start(o order) (process, error) {
 
 // launch starts the process with its descriptors.
 func (l *linux) launch(c *child, o order, listener int) error {
-	attributes, err := l.attributes(&o.group.Options)
+	attributes, err := l.attributes(o.group)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,8 @@ func (l *linux) atPriority(nice int, start func() error) error {
 }
 
 // attributes says as whom, where and with which environment a group's process runs.
-func (l *linux) attributes(o *daemon.Options) (*syscall.ProcAttr, error) {
+func (l *linux) attributes(g *daemon.Group) (*syscall.ProcAttr, error) {
+	o := &g.Options
 	// A group of its own keeps signals from it that are meant for httpd's, such as those of a terminal.
 	attributes := &syscall.ProcAttr{Dir: o.Home, Sys: &syscall.SysProcAttr{Setpgid: true}}
 	id, err := findIdentity(l.config, o)
@@ -134,7 +135,7 @@ func (l *linux) attributes(o *daemon.Options) (*syscall.ProcAttr, error) {
 	if err := checkHome(o.Home); err != nil {
 		return nil, err
 	}
-	attributes.Env, err = workerEnvironment(l.inherited, o, foreign)
+	attributes.Env, err = workerEnvironment(l.inherited, g, foreign)
 	return attributes, err
 }
 
@@ -173,7 +174,7 @@ func orCurrent(dir string) string {
 // displayName is what ps shows.
 func displayName(g *daemon.Group) string {
 	if name := g.Options.DisplayName; name != "" {
-		return strings.ReplaceAll(name, "%{GROUP}", "(wsgi:"+g.Name+")")
+		return strings.NewReplacer("%{GROUP}", "(wsgi:"+g.Name+")", "%{PYTHON}", g.Python).Replace(name)
 	}
 	return "gowsgid"
 }

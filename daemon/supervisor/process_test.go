@@ -94,7 +94,7 @@ func fakeWorker() int {
 	board.Worker(config.Slot).Transit(daemon.Serving)
 	board.Group(config.Group.Index).Bump()
 	say := func(m daemon.Message) { _, _ = unix.Write(daemon.ControlFD, m.Encode()) }
-	say(daemon.Message{Verb: daemon.Ready})
+	say(daemon.Message{Verb: daemon.Ready, Python: "3.13.0"})
 	listener, _ := net.FileListener(os.NewFile(daemon.ListenerFD, ""))
 	go func() {
 		for {
@@ -431,7 +431,7 @@ func TestMessagesComeBeforeTheEnd(t *testing.T) {
 		require.NoError(t, err)
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 		require.NoError(t, err)
-		_, err = unix.Write(pair[1], daemon.Message{Verb: daemon.Ready}.Encode())
+		_, err = unix.Write(pair[1], daemon.Message{Verb: daemon.Ready, Python: "3.13.0"}.Encode())
 		require.NoError(t, err)
 		require.NoError(t, unix.Waitid(unix.P_PID, ended.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil))
 		w, events := r.started[0].worker, make(chan event)

@@ -65,18 +65,18 @@ func TestIdentity(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "env")
 	require.NoError(t, os.WriteFile(file, []byte("\ufeff# comment\n\n A = from file \nB=\"quo ted\"\nC='x=#y'\r\nD=\n"), 0o600))
-	inherited := []string{"PATH=/bin", "HOME=/root", "A=inherited", "GOWSGID_ROLE=supervisor"}
+	inherited := []string{"PATH=/bin", "HOME=/root", "A=inherited", "GOWSGID_ROLE=supervisor", "PYTHONHOME=/usr"}
 	o := &daemon.Options{Lang: "de_DE", Locale: "C.UTF-8", EnvFile: file, Env: []string{"B=option", "EMPTY=", "Q=a=b"}}
-	list, err := workerEnvironment(inherited, o, &identity{name: "bob", home: "/users/bob"})
+	list, err := workerEnvironment(inherited, &daemon.Group{Options: *o, Python: "3.13", OwnPython: true}, &identity{name: "bob", home: "/users/bob"})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"PATH=/bin", "HOME=/users/bob", "A=from file", "GOWSGID_ROLE=worker", "USER=bob", "USERNAME=bob",
-		"LOGNAME=bob", "LANG=de_DE", "LC_ALL=C.UTF-8", "B=option", "C=x=#y", "D=", "EMPTY=", "Q=a=b"}, list)
+		"LOGNAME=bob", "LANG=de_DE", "LC_ALL=C.UTF-8", "B=option", "C=x=#y", "D=", "EMPTY=", "Q=a=b", "GOWSGID_PYTHON=3.13"}, list)
 
-	list, err = workerEnvironment(inherited, &daemon.Options{}, nil)
+	list, err = workerEnvironment(inherited, &daemon.Group{}, nil)
 	require.NoError(t, err)
 	assert.Contains(t, list, "HOME=/root")
 
-	_, err = workerEnvironment(nil, &daemon.Options{EnvFile: file + ".gone"}, nil)
+	_, err = workerEnvironment(nil, &daemon.Group{Options: daemon.Options{EnvFile: file + ".gone"}}, nil)
 	assert.ErrorIs(t, err, ErrEnvFile)
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/mod-gowsgi/mod_gowsgi/daemon"
 	"github.com/mod-gowsgi/mod_gowsgi/daemon/wire"
+	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
 )
 
 const hello = `
@@ -388,7 +389,7 @@ def application(environ, start_response):
 func TestImportsAndPreloads(t *testing.T) {
 	r := start(t, hello, settings{preload: true, notReady: true, imports: "import sys\nprint('imported', file=sys.stderr)\n"})
 	first, second := <-r.messages, <-r.messages // in any order
-	assert.ElementsMatch(t, []daemon.Message{{Verb: daemon.Ready}, {Verb: daemon.Loaded, Script: daemon.Script{Path: r.script, Callable: "application"}}},
+	assert.ElementsMatch(t, []daemon.Message{{Verb: daemon.Ready, Python: pyembed.PythonRelease()}, {Verb: daemon.Loaded, Script: daemon.Script{Path: r.script, Callable: "application"}}},
 		[]daemon.Message{first, second})
 	assert.Contains(t, r.log(), "[gowsgi:error] [pid "+fmt.Sprint(r.process.Pid))
 	assert.Contains(t, r.log(), "] imported\n")

@@ -187,7 +187,7 @@ func (w *worker) open() error {
 	go w.guarded(func() { w.watch.listen(retirement) })
 	w.slot.Transit(daemon.Serving)
 	w.group.Bump()
-	w.control.send(daemon.Message{Verb: daemon.Ready})
+	w.control.send(daemon.Message{Verb: daemon.Ready, Python: pyembed.PythonRelease()})
 	return nil
 }
 
@@ -198,6 +198,7 @@ func (w *worker) pythonConfig() pyembed.Config {
 		Home:              g.Options.Home,
 		PythonHome:        g.Options.PythonHome,
 		PythonExecutable:  c.PythonExecutable,
+		PythonProgram:     g.PythonProgram,
 		PythonPath:        g.Options.PythonPath,
 		PythonEggs:        g.Options.PythonEggs,
 		PythonOptimize:    c.PythonOptimize,
@@ -222,7 +223,7 @@ func (w *worker) pythonConfig() pyembed.Config {
 		Loaded:            w.control.loaded,
 		Log:               LogFunction(),
 	}
-	if g.Options.PythonHome != c.PythonHome {
+	if g.OwnPython || g.Options.PythonHome != c.PythonHome {
 		config.PythonExecutable = "" // that of another Python
 	}
 	return config

@@ -72,7 +72,7 @@ func contenders(opt options, t tools) []contender {
 			config:  wsgiConfig,
 		}, {
 			key: "gowsgi", title: "mod_gowsgi embedded", modes: []string{modeEmbedded},
-			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi.so")},
+			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi-*.so")},
 			modules: []loadModule{{"gowsgi_module", "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiConfig,
 		}, {
@@ -81,7 +81,7 @@ func contenders(opt options, t tools) []contender {
 			config:  wsgiDaemonConfig,
 		}, {
 			key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: []string{modeDaemon},
-			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi.so"), build("gowsgid")},
+			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi-*.so"), build("gowsgid")},
 			modules: []loadModule{{"gowsgi_module", "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiDaemonConfig,
 		}, {
@@ -147,7 +147,7 @@ func chooseContenders(opt options, all []contender) (chosen []contender, missing
 // lacks says what keeps the contender from running, or nothing.
 func (c contender) lacks() string {
 	for _, n := range c.needs {
-		if _, err := os.Stat(n.path); err != nil {
+		if found, err := filepath.Glob(n.path); err != nil || len(found) == 0 {
 			return fmt.Sprintf("%s (%s): there is no %s; get it with `%s`, or leave the contender out with -only", c.key, c.title, n.path, n.from)
 		}
 	}

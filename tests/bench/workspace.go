@@ -128,7 +128,12 @@ func (s *workspace) compileFloor(ctx context.Context) error {
 
 // copyBuild copies our files: the checkout may be where httpd's children cannot look, and they find each other by folder.
 func (s *workspace) copyBuild() error {
-	for _, name := range []string{"mod_gowsgi.so", "libgowsgi.so", "gowsgid"} {
+	libraries, err := filepath.Glob(filepath.Join(s.opt.build, "libgowsgi-*.so"))
+	if err != nil {
+		return err
+	}
+	for _, file := range append(libraries, "mod_gowsgi.so", "gowsgid") {
+		name := filepath.Base(file)
 		err := copyFile(filepath.Join(s.opt.build, name), filepath.Join(s.root, "modules", name))
 		if name == "gowsgid" && errors.Is(err, fs.ErrNotExist) {
 			continue // embedded mode does without; the daemon-mode contender states its need itself

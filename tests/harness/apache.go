@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -170,6 +171,32 @@ func App(t testing.TB, name string) string {
 func Module(t testing.TB) string {
 	t.Helper()
 	return findPlaces(t, serverAccount(t)).module
+}
+
+// ofModule finds, with its first group, what stands in the module's file.
+func ofModule(t testing.TB, pattern string) string {
+	t.Helper()
+	content, err := os.ReadFile(Module(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(pattern).FindSubmatch(content)
+	if found == nil {
+		t.Fatalf("%s has no %s", Module(t), pattern)
+	}
+	return string(found[1])
+}
+
+// Library is the file that Apache's own processes open, beside the module.
+func Library(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(filepath.Dir(Module(t)), ofModule(t, `(libgowsgi-\d+\.\d+[a-z]*\.so)`))
+}
+
+// Python is the program that Library was built for.
+func Python(t testing.TB) string {
+	t.Helper()
+	return ofModule(t, `PYTHON="(\S+) %s"`)
 }
 
 // Source returns the path of a file of the checkout.
