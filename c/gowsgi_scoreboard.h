@@ -35,7 +35,8 @@ typedef struct gowsgi_worker_slot {
     uint64_t requests;            /* served by this process; worker */
     uint64_t started;             /* microseconds since the epoch; supervisor */
     uint64_t active;              /* when it became ready, or a request came, read or wrote last, microseconds (monotonic); worker */
-    uint64_t reserved[8];
+    uint64_t ended;               /* when the end of incarnation exit_incarnation was seen, microseconds (monotonic); supervisor */
+    uint64_t reserved[7];
 } gowsgi_worker_slot;
 
 /* Why a worker stops. */
@@ -60,7 +61,9 @@ typedef enum gowsgi_exit_reason {
 typedef struct gowsgi_group_slot {
     uint32_t changes;             /* a futex: raised and woken whenever a worker becomes READY or ends; supervisor and workers */
     uint32_t restarts;            /* processes started beyond the first ones; supervisor */
-    uint64_t reserved[5];
+    uint32_t stopping;            /* not 0: httpd stops or restarts, so no worker will come any more; supervisor */
+    uint32_t unused;
+    uint64_t reserved[4];
 } gowsgi_group_slot;
 
 static inline size_t gowsgi_scoreboard_size(uint32_t groups, uint32_t workers)
@@ -89,6 +92,13 @@ static inline int gowsgi_socket_path(char path[GOWSGI_SOCKET_PATH_MAX], const ch
 {
     return snprintf(path, GOWSGI_SOCKET_PATH_MAX, "%s.%d.%d.%u.%u.%u.sock", prefix, parent_pid, generation, group, worker,
                     incarnation);
+}
+
+/* The same for the socket of a group's queue, which all its workers listen on. */
+static inline int gowsgi_queue_path(char path[GOWSGI_SOCKET_PATH_MAX], const char *prefix, int parent_pid, int generation,
+                                    uint32_t group)
+{
+    return snprintf(path, GOWSGI_SOCKET_PATH_MAX, "%s.%d.%d.%u.sock", prefix, parent_pid, generation, group);
 }
 
 #endif

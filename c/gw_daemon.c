@@ -11,9 +11,6 @@
 #include "gw_failure.h"
 #include "gw_log.h"
 
-/* How long a wait for a worker goes on without a look at the scoreboard. */
-#define GLANCE_MS 1000
-
 /* ---- Waiting for a worker ---- */
 
 static void give_up_on(gw_errand *e, gw_worker worker)
@@ -21,7 +18,6 @@ static void give_up_on(gw_errand *e, gw_worker worker)
     gw_pool_leave(e->group, worker);
     if (e->tried_count < GW_MAX_TRIES)
         e->tried[e->tried_count++] = worker;
-    e->full = 0;
 }
 
 /* Whether the errand can go on after connect() to a worker that was READY a moment ago did not succeed. */
@@ -56,33 +52,51 @@ static int try_to_connect(gw_errand *e, gw_worker worker)
     return GW_GO_ON;
 }
 
-/* One that is full is chosen again if there is no other. */
-static int choose(const gw_errand *e, gw_worker *worker)
+/* One attempt to get into the queue, which waits for room there. A socket that is gone comes back: there is a change when it does. */
+static int try_to_queue(gw_errand *e)
 {
-    return (e->full && gw_pool_choose(e->group, e->tried, e->tried_count + 1, worker))
-           || gw_pool_choose(e->group, e->tried, e->tried_count, worker);
+    long start = gw_group_clock();
+    int error;
+
+    e->conn = gw_pool_queue(e->group, e->patience_ms);
+    error = errno;
+    e->patience_ms -= gw_group_clock() - start;
+    e->no_socket = !e->conn && (error == ENOENT || error == ECONNREFUSED);
+    if (e->conn || e->no_socket || error == EAGAIN)
+        return GW_GO_ON;
+    return gw_failure_unreachable(e, error);
+}
+
+/* A connection to a worker that has a free thread, or into the queue if none has. */
+static int try_once(gw_errand *e, int *again)
+{
+    gw_worker worker;
+    gw_pool_choice choice = e->full ? GW_POOL_FULL : gw_pool_choose(e->group, e->tried, e->tried_count, &worker);
+
+    *again = choice == GW_POOL_CHOSEN;
+    if (choice == GW_POOL_CHOSEN)
+        return try_to_connect(e, worker);
+    return choice == GW_POOL_FULL ? try_to_queue(e) : GW_GO_ON;
 }
 
 static int find_worker(gw_errand *e)
 {
-    gw_worker worker;
-
     while (e->tried_count < GW_MAX_TRIES) {
         uint32_t seen = __atomic_load_n(&e->group->shared->changes, __ATOMIC_ACQUIRE);
-        int verdict;
+        int again, verdict = try_once(e, &again);
 
-        if (choose(e, &worker)) {
-            verdict = try_to_connect(e, worker);
-            if (e->conn || verdict != GW_GO_ON)
-                return verdict;
+        if (e->conn || verdict != GW_GO_ON)
+            return verdict;
+        if (again)
             continue;
-        }
         if (gw_group_is_orphaned())
             return gw_failure_orphaned(e);
+        if (gw_group_is_stopping(e->group))
+            return gw_failure_stopping(e);
         if (e->patience_ms <= 0)
             break;
         long start = gw_group_clock();
-        gw_group_await(e->group, seen, e->patience_ms < GLANCE_MS ? e->patience_ms : GLANCE_MS);
+        gw_group_await(e->group, seen, e->patience_ms < GW_GLANCE_MS ? e->patience_ms : GW_GLANCE_MS);
         e->patience_ms -= gw_group_clock() - start;
     }
     return gw_failure_no_worker(e);

@@ -13,6 +13,9 @@
 /* How many workers are asked for one request. More than this many cannot all have been ended before they read it by chance. */
 #define GW_MAX_TRIES 32
 
+/* How long a wait for a worker goes on without a look at the scoreboard. */
+#define GW_GLANCE_MS 1000
+
 /* What a step of an errand leads to, besides a gowsgi_outcome: the next step. GOWSGI_RETRY is: with another worker. */
 enum { GW_GO_ON = -1 };
 
@@ -24,15 +27,15 @@ typedef struct gw_errand {
     gw_host *host;
     gowsgi_span body;            /* of the request body: what travels with the request */
     int body_complete;           /* that is all of it */
-    gw_worker tried[GW_MAX_TRIES + 1]; /* workers that did not take it; behind them the one that is full */
+    gw_worker tried[GW_MAX_TRIES]; /* workers that did not take it */
     int tried_count;
-    int no_socket;               /* the last of them had no socket: it had just ended, or somebody deleted it */
-    int full;                    /* the last one had no free thread for it, and sent it back */
-    apr_time_t sent_time;        /* since when it waits for a thread, of this worker or of others that were full */
-    long queue_end;              /* when queue-timeout has passed then, on gw_group_clock() */
+    int no_socket;               /* what it was to connect to last had no socket: it had just ended, or somebody deleted it */
+    int full;                    /* the last worker had no free thread for it, and sent it back: it belongs into the queue */
+    apr_time_t sent_time;        /* since when it waits for a thread */
+    int64_t waiting_since;       /* the same on gw_group_clock_us() */
     int fresh;                   /* use no connection of the pool: one was closed already */
     long patience_ms;            /* how long it may still wait for workers */
-    gw_worker worker;            /* the one that has it now */
+    gw_worker worker;            /* the one that has it now, unless conn->queued */
     int counted;                 /* the pool counts it as that worker's */
     gw_conn *conn;               /* to that one */
     int answered;                /* it sent a frame: it has read the request */

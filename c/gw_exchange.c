@@ -51,6 +51,7 @@ static int send_request(gw_errand *e)
         .start_time = q->start_time,
         .sent_time = e->sent_time,
         .script_mtime = q->script_mtime,
+        .waiting_since = e->waiting_since,
         .flags = q->flags,
         .script = q->script,
         .app_group = q->app_group,
@@ -71,22 +72,49 @@ static int send_request(gw_errand *e)
     return send_all(e, pieces, 3);
 }
 
-/* A worker keeps queue-timeout when one of its threads gets to the request. While none does, this side keeps it. */
+/* Waits for an answer for so long. Returns whether a thread has the request: there is an answer, or it was read. */
+static int is_taken(const gw_conn *conn, long ms)
+{
+    struct pollfd answer = { .fd = conn->fd, .events = POLLIN };
+    int unread = 0, rc;
+
+    do
+        rc = poll(&answer, 1, ms < 0 ? 0 : ms > INT_MAX ? INT_MAX : (int)ms);
+    while (rc < 0 && errno == EINTR);
+    return rc != 0 || ioctl(conn->fd, SIOCOUTQ, &unread) != 0 || unread == 0;
+}
+
+/* For a request in the queue: whether it may wait on. connect-timeout says for how long while there is no worker that could take it. */
+static int is_hopeful(const gw_errand *e, long now, long *unserved)
+{
+    if (gw_pool_is_served(e->group))
+        *unserved = 0;
+    else if (!*unserved)
+        *unserved = now;
+    return !*unserved || now - *unserved < e->group->connect_timeout_ms;
+}
+
+/* Waits until a thread has the request. A worker keeps queue-timeout, too, when one of its threads gets to the request; while none does,
+ * this side keeps it. Without one, socket-timeout bounds the wait in the queue. */
 static int await_thread(gw_errand *e)
 {
-    struct pollfd answer = { .fd = e->conn->fd, .events = POLLIN };
-    int unread = 0, rc;
-    long rest;
+    const gw_group *group = e->group;
+    const long limit = group->queue_timeout_ms ? group->queue_timeout_ms : group->socket_timeout_ms;
+    const long end = (long)(e->waiting_since / 1000) + limit;
+    long unserved = 0; /* since when there is no worker; 0: there is one */
 
-    if (!e->group->queue_timeout_ms)
+    if (!group->queue_timeout_ms && !e->conn->queued)
         return GW_GO_ON;
-    do {
-        rest = e->queue_end - gw_group_clock();
-        rc = poll(&answer, 1, rest < 0 ? 0 : rest > INT_MAX ? INT_MAX : (int)rest);
-    } while (rc < 0 && errno == EINTR);
-    if (rc != 0 || ioctl(e->conn->fd, SIOCOUTQ, &unread) != 0 || unread == 0)
-        return GW_GO_ON; /* there is an answer, or a thread is at work on it */
-    return gw_failure_queued(e);
+    for (;;) {
+        long now = gw_group_clock(), pause = unserved || group->connect_timeout_ms < GW_GLANCE_MS ? GW_GLANCE_MS : group->connect_timeout_ms;
+        if (is_taken(e->conn, e->conn->queued && pause < end - now ? pause : end - now))
+            return GW_GO_ON;
+        now = gw_group_clock();
+        if (now >= end)
+            return gw_failure_queued(e, limit);
+        if (!is_hopeful(e, now, &unserved))
+            return gw_failure_no_worker(e);
+    }
 }
 
 /* ---- Receiving ---- */
@@ -355,9 +383,7 @@ static int on_retry(gw_errand *e, gowsgi_span payload)
     if (e->head || e->body_asked || payload.len != 1)
         return gw_failure_malformed(e, "a RETRY frame that is wrong there or in itself");
     e->full = *payload.data == WIRE_RETRY_BUSY;
-    if (e->full)
-        e->tried[e->tried_count] = e->worker;
-    else if (e->tried_count < GW_MAX_TRIES)
+    if (!e->full && !e->conn->queued && e->tried_count < GW_MAX_TRIES)
         e->tried[e->tried_count++] = e->worker;
     return complete(e, GOWSGI_RETRY);
 }
@@ -396,7 +422,7 @@ int gw_exchange_run(gw_errand *e)
 
     if (!e->full) {
         e->sent_time = apr_time_now();
-        e->queue_end = gw_group_clock() + e->group->queue_timeout_ms;
+        e->waiting_since = gw_group_clock_us();
     }
     e->answered = e->head = e->unflushed = e->whole = e->full = e->no_socket = 0;
     verdict = send_request(e);

@@ -14,6 +14,9 @@ gowsgi_outcome gw_failure_no_worker(gw_errand *e);
 /* There is none, and will be none: httpd's parent is gone. */
 gowsgi_outcome gw_failure_orphaned(gw_errand *e);
 
+/* httpd stops or restarts. */
+gowsgi_outcome gw_failure_stopping(gw_errand *e);
+
 /* connect() failed with error, which is not one that an ending or a busy worker causes. */
 gowsgi_outcome gw_failure_unreachable(gw_errand *e, int error);
 
@@ -24,8 +27,8 @@ gowsgi_outcome gw_failure_lost(gw_errand *e);
  * application cannot have run this is GOWSGI_RETRY. */
 gowsgi_outcome gw_failure_socket(gw_errand *e, int error, const char *idle);
 
-/* No thread of the worker has received the request within queue-timeout. */
-gowsgi_outcome gw_failure_queued(gw_errand *e);
+/* No thread of the group has received the request within limit_ms, which is queue-timeout= or, without one, socket-timeout=. */
+gowsgi_outcome gw_failure_queued(gw_errand *e, long limit_ms);
 
 /* The worker sent what it may not send. */
 gowsgi_outcome gw_failure_malformed(gw_errand *e, const char *what);

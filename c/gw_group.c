@@ -149,12 +149,26 @@ int gw_group_is_orphaned(void)
     return kill(generation.parent, 0) != 0 && errno == ESRCH;
 }
 
-long gw_group_clock(void)
+/* The supervisor says so, too, when somebody else ends it; another one takes over then. */
+int gw_group_is_stopping(const gw_group *group)
+{
+    int state = 0;
+
+    return __atomic_load_n(&group->shared->stopping, __ATOMIC_ACQUIRE) && ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
+           && state == AP_MPMQ_STOPPING;
+}
+
+int64_t gw_group_clock_us(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000L + t.tv_nsec / 1000000;
+    return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
+long gw_group_clock(void)
+{
+    return (long)(gw_group_clock_us() / 1000);
 }
 
 gw_group *gw_group_find(const char *name)
@@ -173,6 +187,11 @@ void gw_group_socket_path(char path[GOWSGI_SOCKET_PATH_MAX], const gw_group *gro
 {
     gowsgi_socket_path(path, generation.socket_prefix, generation.parent, generation.number, group->index,
                        group->first_slot + worker, incarnation);
+}
+
+void gw_group_queue_path(char path[GOWSGI_SOCKET_PATH_MAX], const gw_group *group)
+{
+    gowsgi_queue_path(path, generation.socket_prefix, generation.parent, generation.number, group->index);
 }
 
 /* ---- Checks ---- */

@@ -52,6 +52,9 @@ void gw_group_await(const gw_group *group, uint32_t seen, long ms);
 /* Whether httpd's parent is gone: then no worker will ever come again. In any of its children. */
 int gw_group_is_orphaned(void);
 
+/* Whether httpd stops or restarts, not gracefully: then no worker will ever come again either. */
+int gw_group_is_stopping(const gw_group *group);
+
 /* Milliseconds on a clock that is never set. */
 long gw_group_clock(void);
 
@@ -60,6 +63,12 @@ gw_group *gw_group_find(const char *name);
 
 /* Whether requests for server may go to the group: one that was declared in a virtual host serves those of the same ServerName. */
 int gw_group_serves(const gw_daemon *daemon, const server_rec *server);
+
+/* Microseconds on the same clock. */
+int64_t gw_group_clock_us(void);
+
+/* Writes the path of the socket of the group's queue into path. */
+void gw_group_queue_path(char path[GOWSGI_SOCKET_PATH_MAX], const gw_group *group);
 
 /* Writes the path of a worker's socket into path. */
 void gw_group_socket_path(char path[GOWSGI_SOCKET_PATH_MAX], const gw_group *group, uint32_t worker, uint32_t incarnation);

@@ -1,4 +1,5 @@
-/* This file chooses a worker for each request, by what the scoreboard says, and keeps connections to workers open. */
+/* This file chooses a worker for each request, by what the scoreboard says, keeps connections to workers open, and connects to the
+ * group's queue. */
 #include "gw_pool.h"
 
 #include <errno.h>
@@ -78,10 +79,22 @@ static uint32_t burden(const gowsgi_worker_slot *slot, gw_pool_slot *own)
     return begun > sent ? begun : sent;
 }
 
-int gw_pool_choose(gw_group *group, const gw_worker *tried, int tried_count, gw_worker *out)
+/* Counts a request for a worker, unless other threads of this child have just filled it. */
+static int count_in(const gw_group *group, gw_worker worker)
+{
+    uint32_t *requests = &group->pool->slots[worker.slot].requests;
+
+    if (__atomic_fetch_add(requests, 1, __ATOMIC_RELAXED) < group->threads)
+        return 1;
+    __atomic_fetch_sub(requests, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+gw_pool_choice gw_pool_choose(gw_group *group, const gw_worker *tried, int tried_count, gw_worker *out)
 {
     gw_pool *pool = group->pool;
     uint32_t turn = __atomic_load_n(&pool->turn, __ATOMIC_RELAXED), least = UINT32_MAX;
+    gw_pool_choice choice = GW_POOL_NONE;
 
     for (uint32_t i = 0; i < group->slot_count && least > 0; i++) {
         uint32_t at = (turn + i) % group->slot_count, incarnation, has;
@@ -93,6 +106,7 @@ int gw_pool_choose(gw_group *group, const gw_worker *tried, int tried_count, gw_
             continue;
         }
         incarnation = load(&slot->incarnation);
+        choice = GW_POOL_FULL;
         if (tried_count && is_tried(tried, tried_count, at, incarnation))
             continue;
         has = burden(slot, &pool->slots[at]);
@@ -101,11 +115,18 @@ int gw_pool_choose(gw_group *group, const gw_worker *tried, int tried_count, gw_
             *out = (gw_worker){ at, incarnation };
         }
     }
-    if (least == UINT32_MAX)
-        return 0;
+    if (least >= group->threads || !count_in(group, *out))
+        return choice;
     __atomic_store_n(&pool->turn, out->slot + 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&pool->slots[out->slot].requests, 1, __ATOMIC_RELAXED);
-    return 1;
+    return GW_POOL_CHOSEN;
+}
+
+int gw_pool_is_served(const gw_group *group)
+{
+    for (uint32_t at = 0; at < group->slot_count; at++)
+        if (load(&group->workers[at].state) == GOWSGI_WORKER_READY)
+            return 1;
+    return 0;
 }
 
 void gw_pool_leave(gw_group *group, gw_worker worker)
@@ -138,11 +159,11 @@ gw_conn *gw_pool_take(gw_group *group, gw_worker worker)
 void gw_pool_give(gw_group *group, gw_conn *conn)
 {
     gw_pool *pool = group->pool;
-    gw_pool_slot *own = &pool->slots[conn->worker.slot];
+    gw_pool_slot *own = conn->queued ? NULL : &pool->slots[conn->worker.slot];
     uint32_t limit = group->threads > IDLE_MINIMUM ? group->threads : IDLE_MINIMUM;
     int full;
 
-    if (conn->capacity > GW_CONN_BUFFER || conn->begin != conn->end || conn->passed >= 0) {
+    if (conn->queued || conn->capacity > GW_CONN_BUFFER || conn->begin != conn->end || conn->passed >= 0) {
         gw_pool_close(conn);
         return;
     }
@@ -182,18 +203,16 @@ static void set_buffers(int fd, const gw_group *group)
 }
 
 /* A connected socket, or -1 and errno. */
-static int open_socket(gw_group *group, gw_worker worker, long timeout_ms)
+static int open_socket(gw_group *group, const struct sockaddr_un *address, long timeout_ms)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc, error;
 
     if (fd < 0)
         return -1;
-    gw_group_socket_path(address.sun_path, group, worker.slot, worker.incarnation);
     set_buffers(fd, group);
     set_timeout(fd, SO_SNDTIMEO, timeout_ms);
     do
-        rc = connect(fd, (struct sockaddr *)&address, sizeof address);
+        rc = connect(fd, (const struct sockaddr *)address, sizeof *address);
     while (rc != 0 && errno == EINTR);
     if (rc == 0) {
         set_timeout(fd, SO_SNDTIMEO, group->socket_timeout_ms);
@@ -206,10 +225,10 @@ static int open_socket(gw_group *group, gw_worker worker, long timeout_ms)
     return -1;
 }
 
-gw_conn *gw_pool_connect(gw_group *group, gw_worker worker, long timeout_ms)
+static gw_conn *open_conn(gw_group *group, const struct sockaddr_un *address, long timeout_ms)
 {
     gw_conn *conn;
-    int fd = open_socket(group, worker, timeout_ms);
+    int fd = open_socket(group, address, timeout_ms);
 
     if (fd < 0)
         return NULL;
@@ -223,10 +242,34 @@ gw_conn *gw_pool_connect(gw_group *group, gw_worker worker, long timeout_ms)
         return NULL;
     }
     conn->capacity = GW_CONN_BUFFER;
-    conn->worker = worker;
-    conn->pid = (int)load((const uint32_t *)&group->workers[worker.slot].pid);
     conn->fd = fd;
     conn->passed = -1;
+    return conn;
+}
+
+gw_conn *gw_pool_connect(gw_group *group, gw_worker worker, long timeout_ms)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    gw_conn *conn;
+
+    gw_group_socket_path(address.sun_path, group, worker.slot, worker.incarnation);
+    conn = open_conn(group, &address, timeout_ms);
+    if (conn) {
+        conn->worker = worker;
+        conn->pid = (int)load((const uint32_t *)&group->workers[worker.slot].pid);
+    }
+    return conn;
+}
+
+gw_conn *gw_pool_queue(gw_group *group, long timeout_ms)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    gw_conn *conn;
+
+    gw_group_queue_path(address.sun_path, group);
+    conn = open_conn(group, &address, timeout_ms);
+    if (conn)
+        conn->queued = 1;
     return conn;
 }
 

@@ -34,10 +34,14 @@ const (
 	Drain
 	// Stop, supervisor to worker: httpd stops; run the exit functions and be gone in StopTimeout.
 	Stop
+	// Own, supervisor to worker: listen on the socket that comes with this instead of your own, which has lost its name.
+	Own
+	// Queue, supervisor to worker: the same, for the socket of the group's queue.
+	Queue
 )
 
 var verbNames = map[Verb]string{Ready: "ready", Retire: "retire", Relieve: "relieve", Standby: "standby", Serve: "serve",
-	Loaded: "loaded", Drain: "drain", Stop: "stop"}
+	Loaded: "loaded", Drain: "drain", Stop: "stop", Own: "own", Queue: "queue"}
 
 func (v Verb) String() string {
 	return verbNames[v]

@@ -4,7 +4,8 @@
 // # The processes
 //
 //	httpd parent                 C only; execs the supervisor, and starts it again when it dies
-//	├─ httpd child ×N            C; sends requests over UNIX sockets straight to the workers
+//	├─ httpd child ×N            C; sends requests over UNIX sockets: straight to a worker that has a free thread, else into the
+//	│                            queue of its group
 //	└─ (wsgi:supervisor)         package supervisor: Go, no Python; starts, replaces and ends workers
 //	   ├─ (wsgi:blog) worker     package worker: runs the applications, as the group's user
 //	   └─ (wsgi:blog) worker

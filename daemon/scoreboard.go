@@ -149,6 +149,15 @@ func (g *GroupSlot) Wait(seen uint32, timeout time.Duration) {
 	}
 }
 
+// SetStopping says whether httpd stops, so that no worker will come any more.
+func (g *GroupSlot) SetStopping(on bool) {
+	value := uint32(0)
+	if on {
+		value = 1
+	}
+	atomic.StoreUint32((*uint32)(&g.c.stopping), value)
+}
+
 // AddRestart counts a process beyond the first ones.
 func (g *GroupSlot) AddRestart() {
 	atomic.AddUint32((*uint32)(&g.c.restarts), 1)
@@ -224,10 +233,13 @@ func (w *WorkerSlot) Incarnation() uint32 {
 	return atomic.LoadUint32((*uint32)(&w.c.incarnation))
 }
 
-// SetExit records how the process of that incarnation ended, as waitpid() tells it.
+// SetExit records how the process of that incarnation ended, as waitpid() tells it, and that it did so now.
 func (w *WorkerSlot) SetExit(incarnation uint32, status int) {
 	atomic.StoreInt32((*int32)(&w.c.exit_status), int32(status))
 	atomic.StoreUint32((*uint32)(&w.c.exit_incarnation), incarnation)
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // it fails for clocks that do not exist
+	atomic.StoreUint64((*uint64)(&w.c.ended), uint64(now.Nano()/int64(time.Microsecond)))
 }
 
 // Exit is the last process that ended here, and how.
@@ -251,12 +263,6 @@ func (w *WorkerSlot) Busy() int {
 	return int(atomic.LoadUint32((*uint32)(&w.c.busy)))
 }
 
-// SetLoad plays a worker, for tests: so many of its threads serve a request, and it has taken so many requests.
-func (w *WorkerSlot) SetLoad(busy int, requests uint64) {
-	atomic.StoreUint32((*uint32)(&w.c.busy), uint32(busy))
-	atomic.StoreUint64((*uint64)(&w.c.requests), requests)
-}
-
 // Requests is how many requests the process has served.
 func (w *WorkerSlot) Requests() uint64 {
 	return atomic.LoadUint64((*uint64)(&w.c.requests))
@@ -265,6 +271,15 @@ func (w *WorkerSlot) Requests() uint64 {
 // Active is when a request came, read or wrote last, in microseconds of CLOCK_MONOTONIC.
 func (w *WorkerSlot) Active() uint64 {
 	return atomic.LoadUint64((*uint64)(&w.c.active))
+}
+
+// QueuePath is the name of the socket of a group's queue. ok is false when the prefix is too long for a socket's name.
+func (c *Config) QueuePath(group int) (path string, ok bool) {
+	var buffer [C.GOWSGI_SOCKET_PATH_MAX]C.char
+	prefix := C.CString(c.SocketPrefix)
+	defer C.free(unsafe.Pointer(prefix))
+	n := C.gowsgi_queue_path(&buffer[0], prefix, C.int(c.ParentPID), C.int(c.Generation), C.uint32_t(group))
+	return C.GoString(&buffer[0]), int(n) < len(buffer)
 }
 
 // SocketPath is the name of the socket of one worker process; slot is the index of its slot in the scoreboard. ok is false when the

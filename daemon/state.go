@@ -102,5 +102,6 @@ const (
 	ScoreboardFD = 4
 	LeaseFD      = 5 // of the supervisor
 	ControlFD    = 5 // of a worker
-	ListenerFD   = 6 // of a worker
+	ListenerFD   = 6 // of a worker: the socket that it alone listens on
+	QueueFD      = 7 // of a worker: the socket of its group's queue
 )

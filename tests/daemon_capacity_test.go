@@ -124,25 +124,41 @@ func countAnswers(t *testing.T, s *harness.Server, path string, clients, each in
 	return count
 }
 
-// connectionsTo are the connections to a process's socket, those included that it has not accepted yet: /proc/net/unix shows their
+// connectionsTo are the connections to the sockets of a process, those included that it has not accepted yet: /proc/net/unix shows their
 // ends, named as the socket is.
 func connectionsTo(t *testing.T, pid int) []string {
 	t.Helper()
-	path := socketOf(t, pid)
+	paths := socketsOf(t, pid)
 	text, err := os.ReadFile("/proc/net/unix")
 	require.NoError(t, err)
 	var found []string
 	const listening = "00010000"
 	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) == 8 && fields[7] == path && fields[3] != listening {
+		if fields := strings.Fields(line); len(fields) == 8 && slices.Contains(paths, fields[7]) && fields[3] != listening {
 			found = append(found, fields[6])
 		}
 	}
 	return found
 }
 
-// socketOf is the path of the socket on which a daemon process listens.
+// queueOf is the path of the socket of the queue of a daemon process's group, and socketOf that on which it listens alone.
+func queueOf(t *testing.T, pid int) string {
+	t.Helper()
+	return byLength(socketsOf(t, pid))[0]
+}
+
 func socketOf(t *testing.T, pid int) string {
+	t.Helper()
+	return byLength(socketsOf(t, pid))[1]
+}
+
+func byLength(paths []string) []string {
+	slices.SortFunc(paths, func(a, b string) int { return len(a) - len(b) })
+	return paths
+}
+
+// socketsOf are the paths of the two sockets on which a daemon process listens.
+func socketsOf(t *testing.T, pid int) []string {
 	t.Helper()
 	inodes := map[string]bool{}
 	dir := fmt.Sprintf("/proc/%d/fd/", pid)
@@ -154,14 +170,15 @@ func socketOf(t *testing.T, pid int) string {
 	}
 	text, err := os.ReadFile("/proc/net/unix")
 	require.NoError(t, err)
+	var paths []string
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
-		if len(fields) == 8 && strings.HasSuffix(fields[7], ".sock") && inodes["socket:["+fields[6]+"]"] {
-			return fields[7]
+		if len(fields) == 8 && strings.HasSuffix(fields[7], ".sock") && inodes["socket:["+fields[6]+"]"] && !slices.Contains(paths, fields[7]) {
+			paths = append(paths, fields[7])
 		}
 	}
-	require.Fail(t, "no socket", "of process %d", pid)
-	return ""
+	require.Len(t, paths, 2, "of process %d", pid)
+	return paths
 }
 
 // RunOnce: one thread, and one request in the life of a process.
@@ -239,7 +256,7 @@ func TestDaemonListenBacklog(t *testing.T) {
 	for options, backlog := range map[string]int{"listen-backlog=3": 3, "": 100} {
 		s := startWith(t, options)
 		pid := ask[inside](t, s, "/main/inside").PID
-		path := socketOf(t, pid)
+		path := queueOf(t, pid)
 		require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
 		harness.Eventually(t, func() bool { return isStopped(pid) }, "all threads of the worker to stand still")
 		var waiting []int
@@ -380,7 +397,7 @@ func TestDaemonDisplayNameDefault(t *testing.T) {
 func TestDaemonQueueTimeout(t *testing.T) {
 	t.Parallel()
 	s := startWith(t, "threads=1 queue-timeout=1")
-	s.Expect(`GWSGI1118: no thread of process \d+ of the daemon process group options was free for the request \(GET /main/gate\?late .*queue-timeout`)
+	s.Expect(`GWSGI1118: no thread of the daemon process group options was free for the request \(GET /main/gate\?late .*queue-timeout`)
 	first, pid := enter(t, s, "first")
 	start := time.Now()
 	assert.Equal(t, http.StatusGatewayTimeout, s.Get("/main/gate?late").Status)

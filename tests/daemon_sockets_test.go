@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -30,22 +29,26 @@ WSGIScriptAlias /app "${APPS}/daemon/inside.wsgi"
 
 // ---- WSGISocketPrefix ----
 
-// checkSockets expects one socket in a folder, named by the prefix, the server, its generation, the group and the process, for
-// httpd's user alone.
+// checkSockets expects two sockets in a folder, that of the group and that of its process, named by the prefix, the server, its
+// generation, the group and, one of them, the process, for httpd's user alone.
 func checkSockets(t *testing.T, s *harness.Server, dir string) {
 	t.Helper()
 	uid, _ := childIdentity(t, s)
 	var found []string
 	harness.Eventually(t, func() bool { // the socket of a process that was replaced goes with it
 		found, _ = filepath.Glob(filepath.Join(dir, "*.sock"))
-		return len(found) == 1
-	}, "one socket in the folder")
-	assert.Regexp(t, regexp.MustCompile(fmt.Sprintf(`^wsgi\.%d\.\d+\.0\.\d+\.\d+\.sock$`, s.PID())), filepath.Base(found[0]))
-	info, err := os.Stat(found[0])
-	require.NoError(t, err)
-	assert.Equal(t, os.ModeSocket|0o600, info.Mode())
-	assert.EqualValues(t, uid, info.Sys().(*syscall.Stat_t).Uid)
-	assert.Equal(t, found[0], socketOf(t, s.Workers()[0]))
+		return len(found) == 2
+	}, "two sockets in the folder")
+	of := fmt.Sprintf(`^wsgi\.%d\.\d+\.0`, s.PID())
+	assert.Regexp(t, of+`\.\d+\.\d+\.sock$`, filepath.Base(found[0]))
+	assert.Regexp(t, of+`\.sock$`, filepath.Base(found[1]))
+	for _, socket := range found {
+		info, err := os.Stat(socket)
+		require.NoError(t, err)
+		assert.Equal(t, os.ModeSocket|0o600, info.Mode())
+		assert.EqualValues(t, uid, info.Sys().(*syscall.Stat_t).Uid)
+	}
+	assert.ElementsMatch(t, found, socketsOf(t, s.Workers()[0]))
 }
 
 // The standard place is httpd's runtime folder.

@@ -194,8 +194,9 @@ func awaitWorkers(t *testing.T, s *harness.Server, number int, gone ...int) {
 }
 
 // sockets are the names of the sockets that there are.
+// sockets are those on which one daemon process each listens, without those of the groups.
 func sockets(s *harness.Server) []string {
-	names, _ := filepath.Glob(s.Path("wsgi.*.sock"))
+	names, _ := filepath.Glob(s.Path("wsgi.*.*.*.*.*.sock"))
 	return names
 }
 

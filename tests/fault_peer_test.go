@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -82,7 +83,7 @@ func nonsense(script string) map[string]struct {
 	reserved := bytes.Clone(request)
 	reserved[7] = 1
 	torn := bytes.Clone(request)
-	copy(torn[wire.HeadSize+24:], "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")
+	copy(torn[wire.HeadSize+32:], "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")
 	return map[string]struct {
 		bytes  []byte
 		closed bool
@@ -265,24 +266,73 @@ func TestFaultSocketFolderMissing(t *testing.T) {
 	assert.Equal(t, 503, o.status, "%s", o)
 }
 
-// Sockets that a job which cleans up deleted are named, and a restart makes new ones.
-func TestFaultSocketDeleted(t *testing.T) {
+// Sockets that a job which cleans up deleted come back by themselves, and one line says so; so does their folder. Nobody who asks meanwhile
+// notices, and all processes serve afterwards.
+func TestFaultSocketsDeleted(t *testing.T) {
 	t.Parallel()
-	dir := publicDir(t)
-	conf := strings.Replace(faultConf("connect-timeout=1"), "${RUN}/wsgi", dir+"/wsgi", 1)
-	s := harness.Start(t, harness.Config{Conf: conf})
-	s.WaitLog(`of process group 'fault' is ready`)
-	sockets, err := filepath.Glob(dir + "/wsgi.*.sock")
-	require.NoError(t, err)
-	require.NotEmpty(t, sockets)
-	for _, socket := range sockets {
-		require.NoError(t, os.Remove(socket))
+	for name, remove := range map[string]func(dir string) error{
+		"one by one":        removeSockets,
+		"moved away":        func(dir string) error { return moveSockets(dir, publicDir(t)) },
+		"with their folder": os.RemoveAll,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(publicDir(t), "sockets")
+			require.NoError(t, os.Mkdir(dir, 0o755))
+			conf := strings.Replace(faultConf("processes=2 threads=2"), "${RUN}/wsgi", dir+"/wsgi", 1)
+			s := harness.Start(t, harness.Config{Threads: 32, Conf: conf})
+			s.Expect(`GWSGI0915: \d sockets of daemon process groups in ` + dir + ` were deleted or moved away`)
+			harness.Eventually(t, func() bool { return len(found(s, `of process group 'fault' is ready`)) == 2 }, "both processes are ready")
+			workers := s.Workers()
+			l := startLoad(t, s, 10, "/fault/nap?1+")
+			l.await(t, 50)
+			require.NoError(t, remove(dir))
+			harness.Eventually(t, func() bool { return len(socketsIn(dir)) == 3 }, "the sockets are back")
+			l.await(t, 200)
+			assertNoFailure(t, l.stop())
+			served := countAnswers(t, s, "/fault/nap?5+", 8, 10)
+			assert.Len(t, served, 2, "both processes serve: %v", served)
+			assert.Equal(t, workers, s.Workers())
+		})
 	}
-	s.Expect(`GWSGI1111: .*its socket ` + dir + `/wsgi\.\S+\.sock was deleted while it runs; the request \(GET /hello\?one`)
+}
+
+func socketsIn(dir string) []string {
+	names, _ := filepath.Glob(dir + "/wsgi.*.sock")
+	return names
+}
+
+func removeSockets(dir string) error {
+	var err error
+	for _, socket := range socketsIn(dir) {
+		err = errors.Join(err, os.Remove(socket))
+	}
+	return err
+}
+
+func moveSockets(dir, to string) error {
+	var err error
+	for _, socket := range socketsIn(dir) {
+		err = errors.Join(err, os.Rename(socket, filepath.Join(to, filepath.Base(socket))))
+	}
+	return err
+}
+
+// Where they cannot be made anew, that is said once, requests are answered 503 after connect-timeout, and it is tried until it works.
+func TestFaultSocketFolderGone(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(publicDir(t), "above", "sockets")
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	conf := strings.Replace(faultConf("threads=1 connect-timeout=1"), "${RUN}/wsgi", dir+"/wsgi", 1)
+	s := harness.Start(t, harness.Config{Conf: conf})
+	s.Expect(`GWSGI0916: sockets of daemon process groups in `+dir+` were deleted or moved away while they are in use, and cannot be made anew: .*mkdir`,
+		`GWSGI0915: `, `GWSGI1111: .*sockets \(`+dir+`/wsgi\.\*\) were deleted while they run.*GET /hello\?one`)
+	s.WaitLog(`of process group 'fault' is ready`)
+	require.NoError(t, os.RemoveAll(filepath.Dir(dir)))
 	o := ask1(s, "/hello?", "one")
 	assert.Equal(t, 503, o.status, "%s", o)
-	assert.Len(t, found(s, `GWSGI1111: `), 1)
-	s.Graceful()
+	assert.Len(t, found(s, `GWSGI0916: `), 1)
+	require.NoError(t, os.Mkdir(filepath.Dir(dir), 0o755))
+	harness.Eventually(t, func() bool { return len(socketsIn(dir)) == 2 }, "the sockets are back")
 	assertHello(t, s)
 	s.Warm()
 }

@@ -149,6 +149,31 @@ func TestFaultHardRestarts(t *testing.T) {
 	}
 }
 
+// Requests that wait in the queue keep httpd from nothing: it stops at once, and they are told.
+func TestFaultStopWithAQueue(t *testing.T) {
+	t.Parallel()
+	for _, mpm := range []string{harness.Event, harness.Worker} {
+		t.Run(mpm, func(t *testing.T) {
+			s := harness.Start(t, harness.Config{MPM: mpm, Threads: 32, Conf: faultConf("threads=1")})
+			s.Allow(stoppedUnderLoad)
+			enter(t, s, "slow")
+			var waiting []*asked
+			for i := range 20 {
+				waiting = append(waiting, askInBackground(s, fmt.Sprint("/hello?", i)))
+			}
+			harness.Eventually(t, func() bool { return len(connectionsTo(t, s.Workers()[0])) >= 21 }, "all wait in the queue")
+			began := time.Now()
+			s.Signal(syscall.SIGTERM)
+			s.AwaitEnd()
+			assert.Less(t, time.Since(began), 6*time.Second, "httpd kills its children after some ten seconds")
+			for _, one := range waiting {
+				<-one.done
+				assert.True(t, one.err != nil && tolerateClosed(one.err) || one.got.Status == http.StatusServiceUnavailable, "%v %v", one.err, one.got)
+			}
+		})
+	}
+}
+
 // apachectl graceful-stop ends when the requests that run have ended.
 func TestFaultGracefulStop(t *testing.T) {
 	t.Parallel()

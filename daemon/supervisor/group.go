@@ -53,6 +53,7 @@ type slot struct {
 
 func newGroup(config *daemon.Group, board *daemon.Scoreboard) *group {
 	g := &group{config: config, board: board.Group(config.Index), log: daemon.NewLogger(config.LogFD, config.LogLevel)}
+	g.board.SetStopping(false) // as the supervisor before this one may have left it
 	for range config.Processes {
 		g.seats = append(g.seats, &seat{})
 	}

@@ -119,11 +119,13 @@ func run(config *daemon.Config, board *daemon.Scoreboard, log *daemon.Logger, si
 		return err
 	}
 	runtime.GOMAXPROCS(2) // it has little to do
+	sys.watchFolder()
 	go guarded(log, func() { watchLease(events) })
 	go guarded(log, func() { watchSignals(signals, events) })
 	log.Logf(daemon.Info, "supervisor: mod_gowsgi %s, generation %d, %d process groups", daemon.Version, config.Generation,
 		len(config.Groups))
 	loop(s, events)
+	sys.removeQueues()
 	log.Logf(daemon.Info, "supervisor: ends")
 	return nil
 }
@@ -138,7 +140,7 @@ func newLinux(config *daemon.Config, log *daemon.Logger, events chan<- event) (*
 		return nil, err
 	}
 	return &linux{config: config, log: log, executable: executable, inherited: os.Environ(), scoreboard: daemon.ScoreboardFD, null: null,
-		events: events}, nil
+		queues: map[int]*queue{}, events: events}, nil
 }
 
 // loop runs events until nothing is left to do.

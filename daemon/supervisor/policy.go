@@ -177,6 +177,9 @@ func (s *supervisor) terminate() {
 	if s.mode != terminated {
 		s.transit(terminated, "httpd stops or restarts")
 		s.giveUp = s.now().Add(daemon.StopTimeout + grace/2)
+		for _, g := range s.groups {
+			g.board.SetStopping(true)
+		}
 		s.each(s.stop)
 	}
 }

@@ -27,6 +27,8 @@ type linux struct {
 	inherited  []string
 	scoreboard int // its descriptor
 	null       *os.File
+	queues     map[int]*queue // by the index of the group
+	folder     folder         // of the sockets
 	events     chan<- event
 }
 
@@ -37,8 +39,12 @@ type child struct {
 	socket  string
 }
 
-// Start makes the socket of a worker and starts its process.
+// Start makes the socket of a worker, and that of the group if it has none, and starts the process.
 func (l *linux) Start(o order) (process, error) {
+	queue, err := l.queueOf(o.group)
+	if err != nil {
+		return nil, err
+	}
 	path, ok := l.config.SocketPath(o.group.Index, o.slot, o.number)
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", ErrSocketName, path)
@@ -50,7 +56,7 @@ func (l *linux) Start(o order) (process, error) {
 	// Only the process is to have the socket: when it ends, the kernel then refuses whoever waits on it.
 	defer func() { _ = unix.Close(listener) }()
 	c := &child{socket: path}
-	if err := l.launch(c, o, listener); err != nil {
+	if err := l.launch(c, o, listener, queue.fd); err != nil {
 		_ = os.Remove(path)
 		return nil, err
 	}
@@ -59,7 +65,7 @@ func (l *linux) Start(o order) (process, error) {
 }
 
 // launch starts the process with its descriptors.
-func (l *linux) launch(c *child, o order, listener int) error {
+func (l *linux) launch(c *child, o order, listener, queue int) error {
 	attributes, err := l.attributes(o.group)
 	if err != nil {
 		return err
@@ -75,7 +81,8 @@ func (l *linux) launch(c *child, o order, listener int) error {
 	}
 	defer func() { _ = unix.Close(pair[1]) }()
 	log := uintptr(o.group.LogFD)
-	files := []uintptr{l.null.Fd(), log, log, config.Fd(), uintptr(l.scoreboard), uintptr(pair[1]), uintptr(listener)}
+	files := []uintptr{l.null.Fd(), log, log, config.Fd(), uintptr(l.scoreboard), uintptr(pair[1]), uintptr(listener),
+		uintptr(queue)}
 	attributes.Files = files
 	var pid int
 	err = l.atPriority(o.group.Options.CPUPriority, func() (err error) {
@@ -270,6 +277,11 @@ func (c *child) PID() int {
 
 func (c *child) Send(m daemon.Message) error {
 	return unix.Sendto(c.control, m.Encode(), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
+}
+
+// sendSocket is Send, with a socket for the worker.
+func (c *child) sendSocket(m daemon.Message, fd int) error {
+	return unix.Sendmsg(c.control, m.Encode(), unix.UnixRights(fd), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 }
 
 func (c *child) Kill() {

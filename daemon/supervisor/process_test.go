@@ -309,12 +309,12 @@ func TestWorkersSurroundings(t *testing.T) {
 		assert.ElementsMatch(t, []int{54323, 54324}, a.Groups)
 		assert.Equal(t, s.dir, a.Dir)
 	}
-	known := regexp.MustCompile(`^(0 /dev/null|[12] .*/group\.log|3 /memfd:gowsgi-worker.*|4 /memfd:scoreboard.*|[56] socket:.*|` +
+	known := regexp.MustCompile(`^(0 /dev/null|[12] .*/group\.log|3 /memfd:gowsgi-worker.*|4 /memfd:scoreboard.*|[567] socket:.*|` +
 		`\d+ anon_inode:.*|\d+ /proc/\d+/fd)$`)
 	for _, file := range a.Files {
 		assert.Regexp(t, known, file)
 	}
-	assert.Len(t, s.sockets(), 2)
+	assert.Len(t, s.sockets(), 3)
 }
 
 func TestStopLeavesNothing(t *testing.T) {
@@ -366,7 +366,7 @@ func TestKilledWorkerComesBack(t *testing.T) {
 	assert.Equal(t, 9, status)
 	s.until("two workers again", func() bool { return len(s.ready()) == 2 })
 	assert.Contains(t, s.log("group.log"), fmt.Sprintf("GWSGI0902: worker %d of process group 'blog' ended with signal 9 (SIGKILL)", pid))
-	assert.Len(t, s.sockets(), 2)
+	assert.Len(t, s.sockets(), 3)
 }
 
 func TestReload(t *testing.T) {
@@ -389,12 +389,12 @@ func TestSupervisorDies(t *testing.T) {
 	require.NoError(t, s.cmd.Process.Kill())
 	_ = s.cmd.Wait()
 	s.until("the workers are gone", s.gone(old))
-	assert.Len(t, s.sockets(), 2)
+	assert.Len(t, s.sockets(), 3)
 	_ = s.lease.Close()
 	s.run()
 	s.until("both are ready again", func() bool { return len(s.ready()) == 2 && s.board.Worker(0).PID() != old })
-	assert.Contains(t, s.log("error.log"), "removed 2 sockets")
-	assert.Len(t, s.sockets(), 2)
+	assert.Contains(t, s.log("error.log"), "removed 3 sockets")
+	assert.Len(t, s.sockets(), 3)
 	s.ask(0, "who")
 }
 

@@ -55,7 +55,7 @@ func bindPrivately(fd int, path string, uid int) error {
 	return nil
 }
 
-var socketPattern = regexp.MustCompile(`^\.(\d+)\.(\d+)\.\d+\.\d+\.\d+\.sock$`)
+var socketPattern = regexp.MustCompile(`^\.(\d+)\.(\d+)\.\d+(\.\d+\.\d+)?\.sock$`)
 
 // removeStale removes the sockets that a supervisor left behind which could not clean up: the one before this one in the same
 // generation, or one of a httpd that is gone. It returns how many.

@@ -28,7 +28,7 @@
 //	HEAD DATA* ABORT   a response that began and cannot be completed
 //	FAIL               no response: the status to answer
 //	RETRY              the application did not run; the request may be given to another worker, RETRY says why: the script changed, the
-//	                   worker stops, or all its threads are at work while another worker gets on
+//	                   worker stops, or all its threads are at work
 //
 // After END, FILE, FAIL and RETRY the connection is ready for the next REQUEST, which must not come before. After ABORT, and when the client stops in the middle, it
 // is closed.
@@ -38,6 +38,12 @@
 // When a worker ends with a request unread on its socket, the kernel tells the client ECONNRESET, or EPIPE when it sends: the
 // application did not run, and the request goes to another worker. When it ends after it read the request, the client reads
 // the end of the stream: the application may have run, and the request is answered 502.
+//
+// # The queue of a group
+//
+// A worker has a socket of its own, whose connections stay open, and its group has one on which all its workers listen. A
+// request for which no thread is free goes there, over a connection that brings no other: which worker took it up, this side is not
+// told. Until a thread has read the request, the client may close the connection, and the application does not run.
 //
 // # Who may connect
 //

@@ -115,6 +115,7 @@ func ReadFrame(r io.Reader) (Frame, error) {
 // Request is the payload of a REQUEST. Environ is packed.
 type Request struct {
 	StartTime, SentTime, ScriptMtime int64
+	WaitingSince                     int64 // of CLOCK_MONOTONIC
 	Flags                            uint32
 	Script, AppGroup, Callable       string
 	Environ, Body                    []byte
@@ -126,7 +127,7 @@ func (r Request) Encode() []byte {
 	defer a.free()
 	c := C.wire_request{
 		start_time: C.int64_t(r.StartTime), sent_time: C.int64_t(r.SentTime), script_mtime: C.int64_t(r.ScriptMtime),
-		flags: C.uint32_t(r.Flags), script: a.span([]byte(r.Script)), app_group: a.span([]byte(r.AppGroup)),
+		waiting_since: C.int64_t(r.WaitingSince), flags: C.uint32_t(r.Flags), script: a.span([]byte(r.Script)), app_group: a.span([]byte(r.AppGroup)),
 		callable: a.span([]byte(r.Callable)), environ: a.span(r.Environ), body: a.span(r.Body),
 	}
 	prefix := a.span(make([]byte, C.wire_request_prefix_length(&c)))
@@ -143,8 +144,8 @@ func DecodeRequest(payload []byte) (Request, error) {
 		return Request{}, ErrRequest
 	}
 	return Request{
-		StartTime: int64(c.start_time), SentTime: int64(c.sent_time), ScriptMtime: int64(c.script_mtime), Flags: uint32(c.flags),
-		Script: string(bytesOf(c.script)), AppGroup: string(bytesOf(c.app_group)), Callable: string(bytesOf(c.callable)),
+		StartTime: int64(c.start_time), SentTime: int64(c.sent_time), ScriptMtime: int64(c.script_mtime),
+		WaitingSince: int64(c.waiting_since), Flags: uint32(c.flags), Script: string(bytesOf(c.script)), AppGroup: string(bytesOf(c.app_group)), Callable: string(bytesOf(c.callable)),
 		Environ: bytesOf(c.environ), Body: bytesOf(c.body),
 	}, nil
 }

@@ -47,7 +47,7 @@ enum {
 typedef enum wire_retry {
     WIRE_RETRY_RELOAD = 1,    /* the script changed; the worker is being replaced */
     WIRE_RETRY_STOPPING = 2,  /* the worker takes no more requests */
-    WIRE_RETRY_BUSY = 3       /* all its threads are at work, and another worker may have a free one */
+    WIRE_RETRY_BUSY = 3       /* all its threads are at work: the request belongs into the group's queue */
 } wire_retry;
 
 typedef struct wire_frame {
@@ -95,13 +95,14 @@ static inline int wire_get_head(const char *at, wire_frame *frame)
 }
 
 /* ---- REQUEST ----
- * start time, time of sending, script mtime (64 bits each, microseconds), request flags, length of the environ, length of the
+ * start time, time of sending, script mtime (64 bits each, microseconds since the epoch), since when it waits for a thread (64 bits,
+ * microseconds of CLOCK_MONOTONIC), request flags, length of the environ, length of the
  * inline body (32 bits each), lengths of script, group and callable (16 bits each, without their NUL); then these three, each with a
  * NUL; the packed environ; the inline body. */
-#define WIRE_REQUEST_FIXED (3 * 8 + 3 * 4 + 3 * 2)
+#define WIRE_REQUEST_FIXED (4 * 8 + 3 * 4 + 3 * 2)
 
 typedef struct wire_request {
-    int64_t start_time, sent_time, script_mtime;
+    int64_t start_time, sent_time, script_mtime, waiting_since;
     uint32_t flags;               /* GOWSGI_REQ_* */
     gowsgi_span script, app_group, callable; /* NUL behind each */
     gowsgi_span environ, body;
@@ -126,12 +127,13 @@ static inline void wire_put_request_prefix(char *at, const wire_request *r)
     wire_put_u64(at, (uint64_t)r->start_time);
     wire_put_u64(at + 8, (uint64_t)r->sent_time);
     wire_put_u64(at + 16, (uint64_t)r->script_mtime);
-    gowsgi_put_u32(at + 24, r->flags);
-    gowsgi_put_u32(at + 28, (uint32_t)r->environ.len);
-    gowsgi_put_u32(at + 32, (uint32_t)r->body.len);
-    wire_put_u16(at + 36, (uint16_t)r->script.len);
-    wire_put_u16(at + 38, (uint16_t)r->app_group.len);
-    wire_put_u16(at + 40, (uint16_t)r->callable.len);
+    wire_put_u64(at + 24, (uint64_t)r->waiting_since);
+    gowsgi_put_u32(at + 32, r->flags);
+    gowsgi_put_u32(at + 36, (uint32_t)r->environ.len);
+    gowsgi_put_u32(at + 40, (uint32_t)r->body.len);
+    wire_put_u16(at + 44, (uint16_t)r->script.len);
+    wire_put_u16(at + 46, (uint16_t)r->app_group.len);
+    wire_put_u16(at + 48, (uint16_t)r->callable.len);
     at = wire_put_string(at + WIRE_REQUEST_FIXED, r->script);
     at = wire_put_string(at, r->app_group);
     wire_put_string(at, r->callable);
@@ -159,12 +161,13 @@ static inline int wire_get_request(gowsgi_span payload, wire_request *r)
     r->start_time = (int64_t)wire_get_u64(at);
     r->sent_time = (int64_t)wire_get_u64(at + 8);
     r->script_mtime = (int64_t)wire_get_u64(at + 16);
-    r->flags = gowsgi_get_u32(at + 24);
-    environ = gowsgi_get_u32(at + 28);
-    body = gowsgi_get_u32(at + 32);
-    if (wire_get_string(&rest, wire_get_u16(at + 36), &r->script) != 0 ||
-        wire_get_string(&rest, wire_get_u16(at + 38), &r->app_group) != 0 ||
-        wire_get_string(&rest, wire_get_u16(at + 40), &r->callable) != 0)
+    r->waiting_since = (int64_t)wire_get_u64(at + 24);
+    r->flags = gowsgi_get_u32(at + 32);
+    environ = gowsgi_get_u32(at + 36);
+    body = gowsgi_get_u32(at + 40);
+    if (wire_get_string(&rest, wire_get_u16(at + 44), &r->script) != 0 ||
+        wire_get_string(&rest, wire_get_u16(at + 46), &r->app_group) != 0 ||
+        wire_get_string(&rest, wire_get_u16(at + 48), &r->callable) != 0)
         return -1;
     if (environ > rest.len || body != rest.len - environ)
         return -1;

@@ -20,12 +20,12 @@ func unhex(t testing.TB, text string) []byte {
 }
 
 var goldenRequest = Request{
-	StartTime: 0x0102030405060708, SentTime: 0x1112131415161718, ScriptMtime: -1, Flags: 9, Script: "/a.wsgi", AppGroup: "",
-	Callable: "application", Environ: Pack("A", "b", "CD", ""), Body: []byte("body"),
+	StartTime: 0x0102030405060708, SentTime: 0x1112131415161718, ScriptMtime: -1, WaitingSince: 0x2122232425262728, Flags: 9, Script: "/a.wsgi",
+	AppGroup: "", Callable: "application", Environ: Pack("A", "b", "CD", ""), Body: []byte("body"),
 }
 
 const goldenRequestBytes = `
-	0102030405060708 1112131415161718 ffffffffffffffff 00000009 00000014 00000004 0007 0000 000b
+	0102030405060708 1112131415161718 ffffffffffffffff 2122232425262728 00000009 00000014 00000004 0007 0000 000b
 	2f612e7773676900 00 6170706c69636174696f6e00
 	00000001 00000001 41 62 00000002 00000000 4344
 	626f6479`
@@ -120,7 +120,7 @@ func TestRequestLimits(t *testing.T) {
 	assert.Equal(t, smallest, decoded)
 
 	// Each length one more and one less than what there is.
-	for _, at := range []int{31, 35, 37, 39, 41} {
+	for _, at := range []int{39, 43, 45, 47, 49} {
 		for _, by := range []byte{1, 0xff} {
 			wire := goldenRequest.Encode()
 			wire[at] += by

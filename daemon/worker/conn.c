@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -116,7 +117,7 @@ static int receive_partial(gwd_conn *conn, wire_frame *frame)
     return whole == 1 ? 1 : -2;
 }
 
-int gwd_conn_receive(gwd_conn *conn, char *input, wire_frame *frame, const char **data)
+static int receive_whole(gwd_conn *conn, char *input, wire_frame *frame, const char **data)
 {
     ssize_t n;
     int whole;
@@ -138,6 +139,40 @@ int gwd_conn_receive(gwd_conn *conn, char *input, wire_frame *frame, const char 
     if (whole == 1)
         gwd_conn_note_partial(conn, 0);
     return whole;
+}
+
+int gwd_conn_receive(gwd_conn *conn, char *input, gowsgi_span *payload, uint8_t *flags)
+{
+    const char *data;
+    wire_frame frame;
+    int rv = receive_whole(conn, input, &frame, &data);
+
+    if (rv == 1) {
+        *payload = (gowsgi_span){data + WIRE_HEAD, frame.length};
+        *flags = frame.flags;
+    }
+    return rv == -2 ? gwd_conn_refuse() : rv;
+}
+
+int gwd_conn_refuse(void)
+{
+    gwd_logf_seldom(GOWSGI_LOG_ERR, "GWSGI1001: a peer on the group's socket sent what is no request of mod_gowsgi's; its "
+                    "connection was closed. If httpd runs another mod_gowsgi.so than this process, restart it");
+    return -1;
+}
+
+void gwd_conn_await(const gwd_conn *conn, int ms)
+{
+    struct pollfd request = {.fd = conn->fd, .events = POLLIN};
+
+    while (poll(&request, 1, ms) < 0 && errno == EINTR)
+        continue;
+}
+
+void gwd_conn_forget(gwd_conn *conn)
+{
+    free(conn->partial.data);
+    conn->partial = (gowsgi_buffer){NULL, 0, 0};
 }
 
 int gwd_conn_retry(gwd_conn *conn, wire_retry reason)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mod-gowsgi/mod_gowsgi/daemon"
 	"github.com/mod-gowsgi/mod_gowsgi/pyembed"
 )
@@ -24,6 +26,7 @@ type control struct {
 	mu       sync.Mutex // held around writes
 	messages chan daemon.Message
 	loads    chan pyembed.Application
+	sockets  sockets
 }
 
 func newControl(file *os.File, slot *daemon.WorkerSlot, log *daemon.Logger) *control {
@@ -41,7 +44,7 @@ func (c *control) tellLoads() {
 func (c *control) read() {
 	packet := make([]byte, daemon.MaxMessage)
 	for {
-		n, err := c.file.Read(packet)
+		n, socket, err := c.receive(packet)
 		if errors.Is(err, io.EOF) || n == 0 {
 			// Nobody would replace this process, nor end it. Python is not asked: it may be stuck. Who waits for its answers need not
 			// wait for news of its end.
@@ -60,8 +63,40 @@ func (c *control) read() {
 				"build: restart httpd", err)
 			continue
 		}
-		c.messages <- m
+		switch m.Verb {
+		case daemon.Own, daemon.Queue:
+			c.sockets.replace(m.Verb, socket, c.log)
+		default:
+			c.messages <- m
+		}
 	}
+}
+
+// receive reads a packet, and the socket that came with it, or -1.
+func (c *control) receive(packet []byte) (n, socket int, err error) {
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		return 0, -1, err
+	}
+	rights := make([]byte, unix.CmsgSpace(4))
+	size := 0
+	readErr := raw.Read(func(fd uintptr) bool {
+		n, size, _, _, err = unix.Recvmsg(int(fd), packet, rights, unix.MSG_CMSG_CLOEXEC)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	return n, socketIn(rights[:max(size, 0)]), errors.Join(readErr, err)
+}
+
+func socketIn(rights []byte) int {
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil || len(messages) != 1 {
+		return -1
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return -1
+	}
+	return fds[0]
 }
 
 func (c *control) send(m daemon.Message) {

@@ -122,6 +122,13 @@ static int queue(gwd_exchange *x, wire_type type, uint8_t flags, gowsgi_span a, 
 
 static const gowsgi_span nothing = {"", 0};
 
+void gwd_exchange_finish(gwd_exchange *x)
+{
+    if (!x->finishing)
+        gwd_finish(1);
+    x->finishing = 1;
+}
+
 /* Queues the frame that ends the exchange. What is logged from now on cannot be sent. */
 static int queue_end(gwd_exchange *x, wire_type type, gowsgi_span payload)
 {
@@ -129,6 +136,8 @@ static int queue_end(gwd_exchange *x, wire_type type, gowsgi_span payload)
     x->log_direct = 1;
     pthread_mutex_unlock(&x->log_lock);
     x->ended = 1;
+    if (type != WIRE_FILE) /* whose application may have much to do after it */
+        gwd_exchange_finish(x);
     return queue(x, type, 0, payload, nothing);
 }
 
@@ -361,7 +370,7 @@ static void trim(gowsgi_buffer *b)
 void gwd_exchange_begin(gwd_exchange *x, gwd_conn *conn, const wire_request *request, int body_complete)
 {
     x->conn = conn;
-    x->broken = x->ended = 0;
+    x->broken = x->ended = x->finishing = 0;
     x->idle = (request->flags & GOWSGI_REQ_IGNORE_ACTIVITY) != 0;
     trim(&x->out);
     trim(&x->ahead);

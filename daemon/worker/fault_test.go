@@ -28,7 +28,7 @@ func garbage(r *rig) map[string][]byte {
 	dirty := append([]byte{}, request.Append(nil)...)
 	dirty[6] = 1
 	longer := append([]byte{}, request.Payload...)
-	longer[35]++
+	longer[43]++
 	return map[string][]byte{
 		"http":              []byte("GET / HTTP/1.1\r\nHost: there\r\n\r\n"),
 		"zeros":             make([]byte, 1000),
@@ -161,7 +161,7 @@ func TestBrokenBody(t *testing.T) {
 		"garbage":         []byte("HTTP/1.1 200 OK\r\n\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := r.connect()
+			c := r.connectTo(r.queue)
 			c.send(wire.Frame{Type: wire.TypeRequest, Payload: r.request("WHAT", "read").Encode()})
 			assert.Equal(t, wire.TypeWant, c.frame().Type)
 			_, err := c.Write(frame)
@@ -181,7 +181,7 @@ func TestStuckPeers(t *testing.T) {
 	sender.send(wire.Frame{Type: wire.TypeRequest, Payload: r.request("WHAT", "read").Encode()})
 	require.Eventually(t, func() bool { return r.slot.Busy() == 2 }, patience, time.Millisecond)
 	began := time.Now()
-	assert.Contains(t, r.get("WHAT", "log").body, "TimeoutError")
+	assert.Contains(t, r.connectTo(r.queue).get(r.request("WHAT", "log")).body, "TimeoutError")
 	assert.Greater(t, time.Since(began), 500*time.Millisecond)
 	assert.Less(t, time.Since(began), 10*time.Second)
 	require.Eventually(t, func() bool { return r.slot.Busy() == 0 }, patience, time.Millisecond)

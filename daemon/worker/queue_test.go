@@ -1,8 +1,11 @@
 package worker_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,63 +16,48 @@ import (
 	"github.com/mod-gowsgi/mod_gowsgi/daemon/wire"
 )
 
-// held is an application whose requests end when a file is there.
+// held is an application whose requests end when a file is there. It keeps the order in which requests came to it.
 const held = `
 import os, time
+order = []
 def application(environ, start_response):
+    order.append(environ.get("NAME", ""))
     if "UNTIL" in environ:
         open(environ["UNTIL"] + ".begun", "w").close()
         while not os.path.exists(environ["UNTIL"]):
             time.sleep(0.005)
     start_response("200 OK", [])
-    return [b"done"]
+    return [" ".join(order).encode()]
 `
 
-// hold begins a request that keeps the worker's only thread until the returned function is called, which returns its answer.
+// hold begins a request that keeps a thread of the worker until the returned function is called, which returns its answer.
 func (r *rig) hold() func() answer {
 	r.t.Helper()
 	file := filepath.Join(r.dir, "go")
 	c := r.connect()
-	c.sendRequest(r.request("UNTIL", file))
+	c.sendRequest(r.request("UNTIL", file, "NAME", "held"))
 	require.Eventually(r.t, func() bool { _, err := os.Stat(file + ".begun"); return err == nil }, patience, time.Millisecond)
 	return func() answer {
 		require.NoError(r.t, os.WriteFile(file, nil, 0o644))
 		a, err := c.finish(nil)
 		require.NoError(r.t, err)
-		require.Eventually(r.t, func() bool { return r.slot.Busy() == 0 }, patience, time.Millisecond) // or requests may still go back
 		return a
 	}
 }
 
-// peer is another worker of the group.
-func (r *rig) peer(busy int) *daemon.WorkerSlot {
-	slot := r.board.Worker(1)
-	slot.Begin(1, 1, time.Now())
-	slot.Transit(daemon.Serving)
-	slot.SetLoad(busy, 0)
-	return slot
-}
-
-// ask sends a request on a connection of its own, whose answer comes on the channel.
-func (r *rig) ask() (*client, chan answer) {
+// ask sends a request over a connection of its own, to the worker or into the queue. Its answer comes on the channel, which is closed
+// without one when the connection ends.
+func (r *rig) ask(socket, name string) (*client, chan answer) {
 	r.t.Helper()
-	c, done := r.connect(), make(chan answer, 1)
-	c.sendRequest(r.request())
+	c, done := r.connectTo(socket), make(chan answer, 1)
+	c.sendRequest(r.request("NAME", name))
 	go func() {
-		a, _ := c.finish(nil)
-		done <- a
+		defer close(done)
+		if a, err := c.finish(nil); err == nil {
+			done <- a
+		}
 	}()
 	return c, done
-}
-
-// waits checks that no answer comes, for the time of many looks at the queue.
-func (r *rig) waits(done chan answer) {
-	r.t.Helper()
-	select {
-	case a := <-done:
-		require.Fail(r.t, "answered", "%+v", a)
-	case <-time.After(100 * time.Millisecond):
-	}
 }
 
 func (r *rig) await(done chan answer) answer {
@@ -83,82 +71,137 @@ func (r *rig) await(done chan answer) answer {
 	}
 }
 
-// A request that waits behind a slow one goes back when another worker has a free thread, on a connection that remains good.
-func TestSentBackToAFreeWorker(t *testing.T) {
+// A request that was sent to a worker without a free thread for it goes back at once, on a connection that remains good.
+func TestSentBackWhenFull(t *testing.T) {
 	r := start(t, held, settings{threads: 1})
-	release := r.hold()
-	second, done := r.ask()
-	r.peer(0)
-	a := r.await(done)
-	assert.Equal(t, wire.TypeRetry, a.end)
-	assert.Equal(t, wire.RetryBusy, a.number)
-	assert.Equal(t, "done", release().body)
-	assert.Equal(t, "done", second.get(r.request()).body)
-}
-
-// While the other worker is full, too, the request waits where it is; it goes when the other one gets on.
-func TestSentBackToAWorkerThatGetsOn(t *testing.T) {
-	r := start(t, held, settings{threads: 1})
-	peer := r.peer(1)
-	release := r.hold()
-	_, done := r.ask()
-	r.waits(done)
-	for n := uint64(1); len(done) == 0; n++ {
-		peer.SetLoad(1, n)
-		time.Sleep(time.Millisecond)
-		require.Less(t, n, uint64(patience/time.Millisecond), "not sent back; log:\n%s", r.log())
+	for range 3 {
+		release := r.hold()
+		second, done := r.ask(r.socket, "second")
+		a := r.await(done)
+		assert.Equal(t, wire.TypeRetry, a.end)
+		assert.Equal(t, wire.RetryBusy, a.number)
+		release()
+		require.NoError(t, os.Remove(filepath.Join(r.dir, "go")))
+		require.NoError(t, os.Remove(filepath.Join(r.dir, "go.begun")))
+		require.Eventually(t, func() bool { return r.slot.Busy() == 0 }, patience, time.Millisecond)
+		assert.Equal(t, 200, second.get(r.request()).head.Status)
 	}
-	assert.Equal(t, wire.RetryBusy, r.await(done).number)
-	assert.Equal(t, "done", release().body)
 }
 
-// The only worker of a group keeps what waits for it.
-func TestNotSentBackWhenAlone(t *testing.T) {
-	r := start(t, held, settings{threads: 1})
-	release := r.hold()
-	_, done := r.ask()
-	r.waits(done)
-	assert.Equal(t, "done", release().body)
-	assert.Equal(t, "done", r.await(done).body)
-}
-
-// What waits at a worker that takes no more requests need not wait for a thread of it to hear that.
-func TestSentBackByAWorkerThatGoes(t *testing.T) {
-	r := start(t, held, settings{threads: 1})
-	release := r.hold()
-	_, done := r.ask()
-	r.tell(daemon.Drain)
-	a := r.await(done)
-	assert.Equal(t, wire.TypeRetry, a.end)
-	assert.Equal(t, wire.RetryStopping, a.number)
-	assert.Equal(t, "done", release().body)
-	r.awaitExit(patience)
-}
-
-// Connections that come while all threads are at work are accepted, and what they ask for is sent back as well.
+// So do many that come together, on new connections.
 func TestSentBackOnNewConnections(t *testing.T) {
 	r := start(t, held, settings{threads: 1})
 	release := r.hold()
-	r.peer(0)
 	together(40, func(int) {
-		_, done := r.ask()
+		_, done := r.ask(r.socket, "new")
 		assert.Equal(t, wire.RetryBusy, r.await(done).number)
 	})
-	assert.Equal(t, "done", release().body)
+	release()
+	require.Eventually(t, func() bool { return r.slot.Busy() == 0 }, patience, time.Millisecond)
 	r.get()
 }
 
-// The watch of the queue ends when there is always a free thread, and begins again. Only time ends it, so this test lets it pass.
-func TestSentBackAfterARest(t *testing.T) {
+// A worker that takes no more requests sends them back for another reason.
+func TestSentBackByAWorkerThatGoes(t *testing.T) {
 	r := start(t, held, settings{threads: 1})
-	r.peer(0)
-	for range 2 {
-		release := r.hold()
-		_, done := r.ask()
-		assert.Equal(t, wire.RetryBusy, r.await(done).number)
-		assert.Equal(t, "done", release().body)
-		require.NoError(t, os.Remove(filepath.Join(r.dir, "go")))
-		require.NoError(t, os.Remove(filepath.Join(r.dir, "go.begun")))
-		time.Sleep(1500 * time.Millisecond)
+	release := r.hold()
+	r.tell(daemon.Drain)
+	require.Eventually(t, func() bool { return r.slot.State() == daemon.Draining }, patience, time.Millisecond)
+	_, done := r.ask(r.socket, "late")
+	a := r.await(done)
+	assert.Equal(t, wire.TypeRetry, a.end)
+	assert.Equal(t, wire.RetryStopping, a.number)
+	release()
+	r.awaitExit(patience)
+}
+
+// What waits in the queue is served in the order in which it came, before what is sent to the worker later.
+func TestQueueKeepsTheOrder(t *testing.T) {
+	r := start(t, held, settings{threads: 1})
+	release := r.hold()
+	var waiting []chan answer
+	want := "held"
+	for i := range 20 {
+		_, done := r.ask(r.queue, strconv.Itoa(i))
+		waiting = append(waiting, done)
+		want += " " + strconv.Itoa(i)
 	}
+	release()
+	var last answer
+	for _, done := range waiting {
+		last = r.await(done)
+		assert.Equal(t, wire.TypeEnd, last.end)
+	}
+	assert.Equal(t, want, last.body)
+	assert.Equal(t, 0, strings.Count(r.log(), "GWSGI"), r.log())
+}
+
+// A thread that is free takes from the queue what comes there, however many come together.
+func TestQueueIsServedByFreeThreads(t *testing.T) {
+	r := start(t, hello, settings{threads: 3})
+	for range 5 {
+		together(30, func(i int) {
+			_, done := r.ask(r.queue, strconv.Itoa(i))
+			assert.Equal(t, "Hello", r.await(done).body)
+		})
+		r.get()
+	}
+	require.Eventually(t, func() bool { return r.slot.Busy() == 0 }, patience, time.Millisecond)
+}
+
+// A connection of the queue brings one request; the worker ends it.
+func TestQueueConnectionEnds(t *testing.T) {
+	r := start(t, hello, settings{threads: 1})
+	c := r.connectTo(r.queue)
+	assert.Equal(t, "Hello", c.get(r.request()).body)
+	c.closed()
+}
+
+// Whoever has left the queue is not served.
+func TestQueueLeft(t *testing.T) {
+	r := start(t, held, settings{threads: 1})
+	release := r.hold()
+	left := r.connectTo(r.queue)
+	left.sendRequest(r.request("NAME", "left"))
+	require.NoError(t, left.Close())
+	_, done := r.ask(r.queue, "stays")
+	release()
+	assert.Equal(t, "held stays", r.await(done).body)
+}
+
+// Somebody who connects and says nothing holds up nobody who comes later, and may speak then.
+func TestQueueSilent(t *testing.T) {
+	r := start(t, held, settings{threads: 1})
+	release := r.hold()
+	silent := r.connectTo(r.queue)
+	_, done := r.ask(r.queue, "next")
+	release()
+	assert.Equal(t, "held next", r.await(done).body)
+	a := silent.get(r.request("NAME", "silent"))
+	assert.Equal(t, 200, a.head.Status, "%+v", a)
+}
+
+// A worker that takes no more requests leaves the queue to others: here it is this test.
+func TestQueueIsLeftToOthers(t *testing.T) {
+	r := start(t, held, settings{threads: 1})
+	r.tell(daemon.Drain)
+	r.awaitExit(patience)
+	file := listenerAgain(t, r)
+	c := r.connectTo(r.queue)
+	c.sendRequest(r.request())
+	conn, err := file.Accept()
+	require.NoError(t, err)
+	f, err := wire.ReadFrame(conn)
+	require.NoError(t, err)
+	assert.Equal(t, wire.TypeRequest, f.Type)
+}
+
+// listenerAgain takes the place of the supervisor, which listens as well.
+func listenerAgain(t *testing.T, r *rig) net.Listener {
+	t.Helper()
+	require.NoError(t, os.Remove(r.queue))
+	l, err := net.FileListener(listen(t, r.queue))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	return l
 }

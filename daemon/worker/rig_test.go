@@ -58,7 +58,8 @@ type rig struct {
 	t        *testing.T
 	dir      string
 	script   string
-	socket   string
+	socket   string // the worker's own
+	queue    string // the group's
 	slot     *daemon.WorkerSlot
 	board    *daemon.Scoreboard
 	control  *os.File
@@ -86,14 +87,11 @@ func start(t *testing.T, app string, s settings) *rig {
 	t.Parallel() // most of these tests wait most of the time
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o755))
-	r := &rig{t: t, dir: dir, script: filepath.Join(dir, "app.wsgi"), socket: filepath.Join(dir, "w.sock"), messages: make(chan daemon.Message, 100),
+	r := &rig{t: t, dir: dir, script: filepath.Join(dir, "app.wsgi"), socket: filepath.Join(dir, "w.sock"),
+		queue: filepath.Join(dir, "q.sock"), messages: make(chan daemon.Message, 100),
 		exited: make(chan struct{})}
 	r.write(app)
-	listener, err := net.Listen("unix", r.socket)
-	require.NoError(t, err)
-	require.NoError(t, os.Chmod(r.socket, 0o777))
-	listenerFile, err := listener.(*net.UnixListener).File()
-	require.NoError(t, err)
+	own, queue := listen(t, r.socket), listen(t, r.queue)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
 	require.NoError(t, unix.SetNonblock(pair[0], true))
@@ -110,14 +108,12 @@ func start(t *testing.T, app string, s settings) *rig {
 	r.slot.Begin(1, max(s.threads, 2), time.Now())
 	r.process, err = os.StartProcess(executable, []string{"worker"}, &os.ProcAttr{
 		Dir: dir, Env: append(os.Environ(), "GOWSGI_TEST_ROLE=worker"),
-		Files: []*os.File{null, log, log, config, board, theirs, listenerFile},
+		Files: []*os.File{null, log, log, config, board, theirs, own, queue},
 	})
 	require.NoError(t, err)
-	for _, f := range []io.Closer{null, log, config, board, theirs, listenerFile} {
+	for _, f := range []io.Closer{null, log, config, board, theirs, own, queue} {
 		_ = f.Close()
 	}
-	listener.(*net.UnixListener).SetUnlinkOnClose(false)
-	_ = listener.Close()
 	go r.wait()
 	go r.read()
 	t.Cleanup(r.cleanup)
@@ -125,6 +121,19 @@ func start(t *testing.T, app string, s settings) *rig {
 		r.expect(daemon.Ready)
 	}
 	return r
+}
+
+// listen makes a socket that everybody may connect to.
+func listen(t *testing.T, path string) *os.File {
+	t.Helper()
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(path, 0o777))
+	file, err := listener.File()
+	require.NoError(t, err)
+	listener.SetUnlinkOnClose(false)
+	require.NoError(t, listener.Close())
+	return file
 }
 
 func (r *rig) write(app string) {
@@ -278,7 +287,12 @@ type client struct {
 
 func (r *rig) connect() *client {
 	r.t.Helper()
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: r.socket, Net: "unix"})
+	return r.connectTo(r.socket)
+}
+
+func (r *rig) connectTo(socket string) *client {
+	r.t.Helper()
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	require.NoError(r.t, err)
 	require.NoError(r.t, conn.SetDeadline(time.Now().Add(patience)))
 	r.t.Cleanup(func() { _ = conn.Close() })
@@ -288,11 +302,19 @@ func (r *rig) connect() *client {
 // request is one for the script, with these further environ items.
 func (r *rig) request(environ ...string) wire.Request {
 	return wire.Request{
-		StartTime: time.Now().UnixMicro(), SentTime: time.Now().UnixMicro(), ScriptMtime: r.mtime(), Flags: wire.RequestReload | wire.RequestReloadProcess,
+		StartTime: time.Now().UnixMicro(), SentTime: time.Now().UnixMicro(), ScriptMtime: r.mtime(), WaitingSince: monotonic(),
+		Flags:  wire.RequestReload | wire.RequestReloadProcess,
 		Script: r.script, Callable: "application",
 		Environ: wire.Pack(append([]string{"REQUEST_METHOD", "GET", "REQUEST_URI", "/there", "REMOTE_ADDR", "10.1.2.3", "REMOTE_PORT", "4711",
 			"wsgi.url_scheme", "http"}, environ...)...),
 	}
+}
+
+// monotonic is now, in microseconds of the clock that limits go by.
+func monotonic() int64 {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	return now.Nano() / 1000
 }
 
 func (r *rig) mtime() int64 {
@@ -386,12 +408,17 @@ func (c *client) get(q wire.Request) answer {
 	return a
 }
 
-// get is a request on a connection of its own, which must be answered 200.
+// get is a request on a connection of its own, or through the queue when no thread is free for it. It must be answered 200.
 func (r *rig) get(environ ...string) answer {
 	r.t.Helper()
 	c := r.connect()
 	defer c.Close()
 	a := c.get(r.request(environ...))
+	if a.end == wire.TypeRetry && a.number == wire.RetryBusy {
+		queued := r.connectTo(r.queue)
+		defer queued.Close()
+		a = queued.get(r.request(environ...))
+	}
 	require.Equal(r.t, wire.TypeEnd, a.end, "%+v", a)
 	require.Equal(r.t, 200, a.head.Status)
 	return a

@@ -216,7 +216,9 @@ def application(environ, start_response):
 		_, err := c.Write(request[:n])
 		require.NoError(t, err)
 		request = request[n:]
-		assert.Equal(t, "5", r.get("LONG", "12345").body, "no thread is held up")
+		if len(request) > 0 {
+			assert.Equal(t, "5", r.get("LONG", "12345").body, "no thread is held up")
+		}
 	}
 	a, err := c.finish(nil)
 	require.NoError(t, err)
@@ -317,6 +319,7 @@ def application(environ, start_response):
 	c := r.connect()
 	for i := range 20 {
 		tag := strconv.Itoa(i)
+		require.Eventually(t, func() bool { return r.slot.Busy() == 0 }, patience, time.Millisecond)
 		c.sendRequest(r.request("TAG", tag))
 		for f := c.frame(); f.Type != wire.TypeFile; f = c.frame() {
 			if f.Type == wire.TypeLog {

@@ -22,7 +22,6 @@ type worker struct {
 	config  *daemon.Worker
 	slot    *daemon.WorkerSlot
 	group   *daemon.GroupSlot
-	first   *daemon.WorkerSlot // of the group's
 	log     *daemon.Logger
 	life    life
 	limits  limits
@@ -76,7 +75,7 @@ func (w *worker) guarded(do func()) {
 
 // newWorker reads what the supervisor handed over.
 func newWorker() (*worker, error) {
-	for fd := daemon.ConfigFD; fd <= daemon.ListenerFD; fd++ {
+	for fd := daemon.ConfigFD; fd <= daemon.QueueFD; fd++ {
 		unix.CloseOnExec(fd)
 	}
 	file := os.NewFile(daemon.ConfigFD, "configuration")
@@ -105,7 +104,6 @@ func newWorker() (*worker, error) {
 	w := &worker{
 		config:  config,
 		slot:    board.Worker(config.Slot),
-		first:   board.Worker(g.FirstSlot),
 		group:   board.Group(g.Index),
 		log:     daemon.NewLogger(2, g.LogLevel),
 		limits:  limits{inactivity: o.InactivityTimeout, deadlock: o.DeadlockTimeout, request: o.RequestTimeout, startup: o.StartupTimeout},
@@ -178,7 +176,11 @@ func (w *worker) standBy() {
 
 // open makes the process take requests.
 func (w *worker) open() error {
-	retirement, err := startThreads(w.config, w.slot, w.first, daemon.ListenerFD, daemon.ControlFD)
+	var retirement *os.File
+	err := w.control.sockets.listen(func() (err error) {
+		retirement, err = startThreads(w.config, w.slot)
+		return err
+	})
 	if err != nil {
 		return err
 	}

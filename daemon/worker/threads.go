@@ -45,7 +45,7 @@ func prepareProcess() {
 const milestones = 16
 
 // startThreads begins to take requests. The returned file yields a byte for the retirement, its reason, and 0 at each milestone.
-func startThreads(config *daemon.Worker, slot, first *daemon.WorkerSlot, listener, control int) (*os.File, error) {
+func startThreads(config *daemon.Worker, slot *daemon.WorkerSlot) (*os.File, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("pipe: %w", err)
@@ -53,11 +53,10 @@ func startThreads(config *daemon.Worker, slot, first *daemon.WorkerSlot, listene
 	o := &config.Group.Options
 	c := C.gwd_config{
 		slot:              (*C.gowsgi_worker_slot)(slot.Pointer()),
-		group_slots:       (*C.gowsgi_worker_slot)(first.Pointer()),
-		group_slot_count:  C.int(config.Group.SlotCount),
-		listen_fd:         C.int(listener),
+		listen_fd:         daemon.ListenerFD,
+		queue_fd:          daemon.QueueFD,
 		event_fd:          C.int(pipe[1]),
-		control_fd:        C.int(control),
+		control_fd:        daemon.ControlFD,
 		peer_uid:          C.uid_t(config.SocketOwner(o)),
 		threads:           C.int(config.Group.Threads),
 		stack_size:        C.size_t(o.StackSize),

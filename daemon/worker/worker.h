@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "clock.h"
 #include "gowsgi_abi.h"
 #include "gowsgi_scoreboard.h"
 
@@ -15,9 +16,8 @@
 typedef struct gwd_config {
     gowsgi_outcome (*serve)(gowsgi_request *request); /* gowsgi_request_serve() */
     gowsgi_worker_slot *slot;     /* its place in the scoreboard */
-    const gowsgi_worker_slot *group_slots; /* the places of all workers of its group, its own among them */
-    int group_slot_count;
-    int listen_fd;                /* the listening socket */
+    int listen_fd;                /* its own listening socket */
+    int queue_fd;                 /* that of its group */
     int event_fd;                 /* the write end of a pipe: a byte of gowsgi_exit_reason when C decides to retire, 0 at a milestone */
     int control_fd;               /* not used here, but closed in children that applications fork; -1: none */
     uid_t peer_uid;               /* who may connect, besides root */
@@ -68,7 +68,8 @@ void gwd_running_of(int index, gwd_running *out);
 /* Ends connections whose REQUEST began before a time (gwd_monotonic()) and is still not complete. */
 void gwd_conn_end_partials(int64_t before);
 
-/* Microseconds of CLOCK_MONOTONIC. */
-int64_t gwd_monotonic(void);
+/* Listens on another socket instead of its own, or of the group's: the one before has lost its name. Any thread. 0, or -1 and errno. */
+int gwd_own_start(int fd);
+int gwd_queue_start(int fd);
 
 #endif

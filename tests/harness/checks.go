@@ -134,13 +134,15 @@ func (s *Server) isReady(pid int) bool {
 	return false
 }
 
-// descriptorsOf are a process's own: those of a supervisor without what it has for each of its daemon processes, which is its
-// control socket, the socket that it listens on and, with a newer kernel, its pidfd.
+// descriptorsOf are a process's own: those of a supervisor without what it has for each of its groups, which is the socket of its queue,
+// and for each of its daemon processes, which is both ends of its control socket and, with a newer kernel, its pidfd.
 func (s *Server) descriptorsOf(p process, all []process, role string) descriptors {
 	own := readDescriptors(p.pid)
 	if role != roleSupervisor || own == nil {
 		return own
 	}
+	conf, _ := os.ReadFile(s.layout.path("httpd.conf"))
+	own["socket"] -= len(groupPattern.FindAllSubmatch(conf, -1))
 	for _, other := range all {
 		if other.ppid == p.pid {
 			own["socket"] -= 2
