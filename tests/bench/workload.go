@@ -21,6 +21,7 @@ type workload struct {
 	title       string
 	connections []int // of wrk; nil: those of -connections
 	transfer    *transfer
+	crowd       *crowd                  // of the mode fairness
 	check       func(body []byte) error // wrk workloads: is this the right answer?
 }
 
@@ -36,10 +37,14 @@ func workloads() []workload {
 	}
 }
 
-func chooseWorkloads(keys []string) ([]workload, error) {
+func chooseWorkloads(mode string, keys []string) ([]workload, error) {
 	var chosen []workload
 	var known []string
-	for _, w := range workloads() {
+	all := workloads()
+	if mode == modeFairness {
+		all = crowds()
+	}
+	for _, w := range all {
 		known = append(known, w.key)
 		if len(keys) == 0 || slices.Contains(keys, w.key) {
 			chosen = append(chosen, w)
