@@ -20,6 +20,21 @@ static void give_up_on(gw_errand *e, gw_worker worker)
         e->tried[e->tried_count++] = worker;
 }
 
+/* How long a socket that is made anew may take until it is Apache's. */
+#define HANDOVER_MS 100
+
+/* Whether it is worth to try once more. */
+static int may_be_new(gw_errand *e, int error)
+{
+    uint32_t seen = __atomic_load_n(&e->group->shared->changes, __ATOMIC_ACQUIRE);
+
+    if (error != EACCES || e->denied)
+        return 0;
+    e->denied = 1;
+    gw_group_await(e->group, seen, HANDOVER_MS);
+    return 1;
+}
+
 /* Whether the errand can go on after connect() to a worker that was READY a moment ago did not succeed. */
 static int refused(gw_errand *e, gw_worker worker, int error)
 {
@@ -29,7 +44,7 @@ static int refused(gw_errand *e, gw_worker worker, int error)
         return GW_GO_ON;
     }
     gw_pool_leave(e->group, worker);
-    return gw_failure_unreachable(e, error);
+    return may_be_new(e, error) ? GW_GO_ON : gw_failure_unreachable(e, error);
 }
 
 /* One attempt to get a connection. Only what takes time counts against the errand's patience. */
@@ -62,7 +77,7 @@ static int try_to_queue(gw_errand *e)
     error = errno;
     e->patience_ms -= gw_group_clock() - start;
     e->no_socket = !e->conn && (error == ENOENT || error == ECONNREFUSED);
-    if (e->conn || e->no_socket || error == EAGAIN)
+    if (e->conn || e->no_socket || error == EAGAIN || may_be_new(e, error))
         return GW_GO_ON;
     return gw_failure_unreachable(e, error);
 }

@@ -30,6 +30,7 @@ typedef struct gw_errand {
     gw_worker tried[GW_MAX_TRIES]; /* workers that did not take it */
     int tried_count;
     int no_socket;               /* what it was to connect to last had no socket: it had just ended, or somebody deleted it */
+    int denied;                  /* a socket was there and did not let us in: one that is made anew is root's for a moment */
     int full;                    /* the last worker had no free thread for it, and sent it back: it belongs into the queue */
     apr_time_t sent_time;        /* since when it waits for a thread */
     int64_t waiting_since;       /* the same on gw_group_clock_us() */

@@ -273,7 +273,7 @@ func TestFaultSocketsDeleted(t *testing.T) {
 	for name, remove := range map[string]func(dir string) error{
 		"one by one":        removeSockets,
 		"moved away":        func(dir string) error { return moveSockets(dir, publicDir(t)) },
-		"with their folder": os.RemoveAll,
+		"with their folder": func(dir string) error { return os.Rename(dir, dir+".away") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(publicDir(t), "sockets")
@@ -327,7 +327,8 @@ func TestFaultSocketFolderGone(t *testing.T) {
 	s.Expect(`GWSGI0916: sockets of daemon process groups in `+dir+` were deleted or moved away while they are in use, and cannot be made anew: .*mkdir`,
 		`GWSGI0915: `, `GWSGI1111: .*sockets \(`+dir+`/wsgi\.\*\) were deleted while they run.*GET /hello\?one`)
 	s.WaitLog(`of process group 'fault' is ready`)
-	require.NoError(t, os.RemoveAll(filepath.Dir(dir)))
+	require.NoError(t, os.Rename(filepath.Dir(dir), filepath.Dir(dir)+".away"))
+	harness.Eventually(t, func() bool { return len(found(s, `GWSGI0916: `)) == 1 }, "it is noticed")
 	o := ask1(s, "/hello?", "one")
 	assert.Equal(t, 503, o.status, "%s", o)
 	assert.Len(t, found(s, `GWSGI0916: `), 1)

@@ -24,10 +24,28 @@ import (
 
 // anotherPython is a Python of another version than the one that the module was built for first.
 type anotherPython struct {
-	Program string // its file, with the version in the name
-	Version string
-	Prefix  string
-	Release string // "3.13.0"
+	Program  string // its file, with the version in the name
+	Version  string
+	Prefix   string
+	Release  string   // "3.13.0"
+	Original string   // what Program is a copy of, or Program itself: what to build for
+	Env      []string // for the server: where libpython is, of a copy
+}
+
+// staged is a copy of a Python that lies where the server's user cannot get, such as root's home.
+func (p anotherPython) staged(t *testing.T) anotherPython {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "gowsgi-python-")
+	require.NoError(t, err)
+	harness.AtEnd(func() { os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	name := "python" + p.Version
+	out, err := exec.Command("sh", "-c", `cd "$1" && tar cf - --exclude="lib/$3/test" --exclude="lib/$3/site-packages/*" "bin/$3" "lib/$3" lib/libpython3.* | tar xf - -C "$2"`,
+		"sh", p.Prefix, dir, name).CombinedOutput()
+	require.NoError(t, err, string(out))
+	p.Prefix, p.Program = dir, filepath.Join(dir, "bin", name)
+	p.Env = []string{"LD_LIBRARY_PATH=" + dir + "/lib"}
+	return p
 }
 
 // minor is the 13 of .../python3.13; 0 when there is none.
@@ -66,7 +84,7 @@ print("%d.%d" % sys.version_info[:2], sys.prefix, sys.version.split()[0], syscon
 	if err != nil || len(fields) != 4 || fields[3] == "1" {
 		return python, false
 	}
-	return anotherPython{program, fields[0], fields[1], fields[2]}, true
+	return anotherPython{Program: program, Version: fields[0], Prefix: fields[1], Release: fields[2], Original: program}, true
 }
 
 // The second Python of all tests, and how the build of its library went.
@@ -95,6 +113,9 @@ func another(t *testing.T) anotherPython {
 	findAndBuild.Do(func() {
 		if theOther = findAnother(builtFor(t)); theOther.Program != "" && filepath.Dir(harness.Library(t)) == harness.Source("build") {
 			buildOutput, errBuild = makeFor(theOther.Program).CombinedOutput()
+			if !harness.IsReachable(t, filepath.Dir(theOther.Program)) {
+				theOther = theOther.staged(t)
+			}
 		}
 	})
 	if theOther.Program == "" {
@@ -140,7 +161,7 @@ func assertUsual(t *testing.T, s *harness.Server) {
 // Two versions at once in one httpd, before and after restarts.
 func TestSeveralPythons(t *testing.T) {
 	python := another(t)
-	s := harness.Start(t, harness.Config{Conf: "WSGIPythonExecutable " + harness.Python(t) + "\n" +
+	s := harness.Start(t, harness.Config{Env: python.Env, Conf: "WSGIPythonExecutable " + harness.Python(t) + "\n" +
 		severalConf("python="+python.Program+" display-name=%{GROUP}-%{PYTHON}")})
 	check := func() {
 		for _, path := range []string{"/one", "/one/sub"} {
@@ -166,7 +187,7 @@ func TestSeveralPythons(t *testing.T) {
 // What a worker runs is in its environ.
 func TestSeveralPythonsEnviron(t *testing.T) {
 	python := another(t)
-	s := harness.Start(t, harness.Config{Conf: severalConf("python=" + python.Version)})
+	s := harness.Start(t, harness.Config{Env: python.Env, Conf: severalConf("python=" + python.Version)})
 	assert.Equal(t, python.Release, ask[environ](t, s, "/env").Texts["mod_wsgi.python"])
 }
 
@@ -178,7 +199,7 @@ func TestSeveralPythonsVenv(t *testing.T) {
 	writeFile(t, filepath.Join(site, "only_in_venv.py"), "value = 'venv'\n")
 	for _, options := range []string{"python=" + venv + "/bin/python", "python=" + venv + "/bin/python3 python-home=" + venv,
 		"python=" + python.Version + " python-home=" + venv, "python=" + python.Program + " python-home=" + venv} {
-		s := harness.Start(t, harness.Config{Conf: severalConf(options)})
+		s := harness.Start(t, harness.Config{Env: python.Env, Conf: severalConf(options)})
 		got := ask[pythonFacts](t, s, "/one?only_in_venv")
 		assert.Equal(t, venv, got.Prefix, options)
 		assert.Equal(t, "venv", got.Values["only_in_venv"], options)
@@ -192,7 +213,7 @@ func TestSeveralPythonsVenv(t *testing.T) {
 func TestSeveralPythonsVersion(t *testing.T) {
 	python := another(t)
 	venv := venvOf(t, harness.Python(t))
-	s := harness.Start(t, harness.Config{Conf: "WSGIPythonHome " + venv + "\nWSGIDaemonProcess same python=" + builtFor(t) + `
+	s := harness.Start(t, harness.Config{Env: python.Env, Conf: "WSGIPythonHome " + venv + "\nWSGIDaemonProcess same python=" + builtFor(t) + `
 		WSGIScriptAlias /same "${APPS}/facts/facts.wsgi" process-group=same
 		` + severalConf("python="+python.Version)})
 	got := ask[pythonFacts](t, s, "/one")
@@ -298,7 +319,7 @@ func TestSeveralPythonsLibraryUnusable(t *testing.T) {
 	} {
 		t.Run(problem, func(t *testing.T) {
 			dir := copyOfBuild(t)
-			config := harness.Config{Module: dir + "/mod_gowsgi.so", Conf: severalConf("connect-timeout=1 python=" + python.Version)}
+			config := harness.Config{Module: dir + "/mod_gowsgi.so", Env: python.Env, Conf: severalConf("connect-timeout=1 python=" + python.Version)}
 			out, err := harness.CheckConfig(t, config)
 			require.NoError(t, err, out)
 			s := harness.Start(t, config)
@@ -318,7 +339,7 @@ func TestSeveralPythonsLibraryUnusable(t *testing.T) {
 func TestInstallSeveralPythons(t *testing.T) {
 	python := another(t)
 	dir := publicDir(t)
-	both := "PYTHON=" + harness.Python(t) + " " + python.Program
+	both := "PYTHON=" + harness.Python(t) + " " + python.Original
 	makeTarget(t, "install", "DESTDIR="+dir, both)
 	var names []string
 	for _, file := range installed(t, dir) {

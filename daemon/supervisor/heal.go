@@ -18,7 +18,10 @@ import (
 // healPause is between two tries to make sockets that could not be made.
 const healPause = time.Second
 
-const folderEvents = unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+const (
+	aboveEvents  = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+	folderEvents = unix.IN_DELETE | unix.IN_MOVED_FROM | aboveEvents
+)
 
 // folder is where the sockets are, and what it was like when it was there.
 type folder struct {
@@ -51,7 +54,8 @@ func (l *linux) watchFolder() {
 	})
 }
 
-// look notes what the folder is like, and has it watched: one that was made anew is another one. It tells whether it is there.
+// look notes what the folder is like, and has it watched: one that was made anew is another one. So are the folders above, which may be
+// moved away with it. It tells whether the folder is there.
 func (f *folder) look() bool {
 	info, err := os.Stat(f.path)
 	if err != nil || !info.IsDir() {
@@ -60,6 +64,9 @@ func (f *folder) look() bool {
 	stat, _ := info.Sys().(*syscall.Stat_t)
 	f.mode, f.uid, f.gid = info.Mode(), int(stat.Uid), int(stat.Gid)
 	_, err = unix.InotifyAddWatch(f.watch, f.path, folderEvents)
+	for above := filepath.Dir(f.path); err == nil && above != filepath.Dir(above); above = filepath.Dir(above) {
+		_, _ = unix.InotifyAddWatch(f.watch, above, aboveEvents) // who must not read one does not hear of it
+	}
 	return err == nil
 }
 

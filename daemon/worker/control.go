@@ -84,7 +84,7 @@ func (c *control) receive(packet []byte) (n, socket int, err error) {
 		n, size, _, _, err = unix.Recvmsg(int(fd), packet, rights, unix.MSG_CMSG_CLOEXEC)
 		return !errors.Is(err, unix.EAGAIN)
 	})
-	return n, socketIn(rights[:max(size, 0)]), errors.Join(readErr, err)
+	return max(n, 0), socketIn(rights[:max(size, 0)]), errors.Join(readErr, err)
 }
 
 func socketIn(rights []byte) int {

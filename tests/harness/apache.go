@@ -152,9 +152,34 @@ func stage(t testing.TB, from places) places {
 	return to
 }
 
+var atEnd []func()
+
+// AtEnd has something done when all tests are over. Not for tests that run at the same time.
+func AtEnd(do func()) { atEnd = append(atEnd, do) }
+
+// IsReachable tells whether the server's user may read what is in a folder and pass through all above it.
+func IsReachable(t testing.TB, folder string) bool {
+	t.Helper()
+	if serverAccount(t) == nil {
+		return true
+	}
+	for ; ; folder = filepath.Dir(folder) {
+		info, err := os.Stat(folder)
+		if err != nil || info.Mode()&0o001 == 0 {
+			return false
+		}
+		if folder == filepath.Dir(folder) {
+			return true
+		}
+	}
+}
+
 // Main runs the tests of a package that uses the harness; call it from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
+	for _, do := range atEnd {
+		do()
+	}
 	if stageDir != "" {
 		os.RemoveAll(stageDir)
 	}
