@@ -44,7 +44,9 @@ static int refused(gw_errand *e, gw_worker worker, int error)
         return GW_GO_ON;
     }
     gw_pool_leave(e->group, worker);
-    return may_be_new(e, error) ? GW_GO_ON : gw_failure_unreachable(e, error);
+    if (may_be_new(e, error))
+        return GW_GO_ON;
+    return gw_failure_unreachable(e, error);
 }
 
 /* One attempt to get a connection. Only what takes time counts against the errand's patience. */
