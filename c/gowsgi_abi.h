@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 /* Raised with every change of a struct, a function or a meaning in this file. */
-#define GOWSGI_ABI_VERSION 2
+#define GOWSGI_ABI_VERSION 3
 
 /* The version of mod_gowsgi, as it is released. */
 #define GOWSGI_VERSION_MAJOR 1
@@ -129,7 +129,8 @@ enum {
     GOWSGI_HOOK_BYTES = 8,       /* a bytes object, with the same rules */
     GOWSGI_HOOK_LIST = 16,       /* an iterable of str and bytes, but neither of these itself */
     GOWSGI_HOOK_OPTIONAL = 32,   /* the script need not have the function */
-    GOWSGI_HOOK_RELOAD = 64      /* WSGIScriptReloading On */
+    GOWSGI_HOOK_RELOAD = 64,     /* WSGIScriptReloading On */
+    GOWSGI_HOOK_EMPTY = 128      /* a str or bytes object that is returned may be empty */
 };
 
 /* What gowsgi_hook_call() got for an answer. */

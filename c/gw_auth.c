@@ -173,7 +173,7 @@ static int groups_of_user(request_rec *r, gowsgi_span *list)
     apr_pool_userdata_get(&kept, GROUPS_KEY, r->pool);
     known = kept;
     if (!known || known->script != script || strcmp(known->user, r->user) != 0) {
-        if (gw_hook_open(&hook, r, GW_AUTH_GROUP_SCRIPT, answered_500, 1) != OK
+        if (gw_hook_open(&hook, r, GW_AUTH_GROUP_SCRIPT, answered_500, GW_SHOW_USER) != OK
             || gw_hook_ask(&hook, "groups_for_user", GOWSGI_HOOK_LIST, r->user, NULL) != GOWSGI_ANSWER_LIST)
             return -1;
         known = apr_palloc(r->pool, sizeof *known);

@@ -10,7 +10,9 @@ static const char consequence[] = "the request is answered with 500";
 /* What a function returned must be what the directive of the same purpose takes. */
 static int choose(gw_hook *hook, const char *function, gw_directive_id purpose, const char **out)
 {
-    const unsigned flags = GOWSGI_HOOK_OPTIONAL | GOWSGI_HOOK_NONE | GOWSGI_HOOK_STR | GOWSGI_HOOK_BYTES;
+    const int takes_global = gw_directives[purpose].kind == GW_KIND_GROUP;
+    const unsigned flags = GOWSGI_HOOK_OPTIONAL | GOWSGI_HOOK_NONE | GOWSGI_HOOK_STR | GOWSGI_HOOK_BYTES
+                           | (takes_global ? GOWSGI_HOOK_EMPTY : 0);
     request_rec *r = hook->host.r;
     gw_value value = { 0 };
     const char *fault;
@@ -20,7 +22,7 @@ static int choose(gw_hook *hook, const char *function, gw_directive_id purpose, 
     case GOWSGI_ANSWER_NONE:
         return OK;
     case GOWSGI_ANSWER_TEXT:
-        *out = hook->call.answer.data;
+        *out = hook->call.answer.len ? hook->call.answer.data : "%{GLOBAL}"; /* whose name is the empty one */
         fault = gw_value_read(r->pool, &gw_directives[purpose], *out, &value);
         if (!fault)
             return OK;
@@ -40,7 +42,7 @@ int gw_dispatch_ask(request_rec *r, gw_dispatch *out)
     *out = (gw_dispatch){ NULL, NULL, NULL };
     if (!gw_dir_ptr(r, GW_DISPATCH_SCRIPT))
         return OK;
-    if (gw_hook_open(&hook, r, GW_DISPATCH_SCRIPT, consequence, 1) != OK)
+    if (gw_hook_open(&hook, r, GW_DISPATCH_SCRIPT, consequence, GW_SHOW_USER | GW_SHOW_VARIABLES) != OK)
         return HTTP_INTERNAL_SERVER_ERROR;
     status = choose(&hook, "process_group", GW_PROCESS_GROUP, &out->process_group);
     if (status == OK)

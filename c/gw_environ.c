@@ -306,14 +306,15 @@ gowsgi_span gw_environ_pack(request_rec *r, const gw_environ_facts *facts, char 
     return (gowsgi_span){ p.start, (size_t)(p.at - p.start) };
 }
 
-gowsgi_span gw_environ_pack_question(request_rec *r, const char *app_group, int with_user, char *buf, size_t cap)
+gowsgi_span gw_environ_pack_question(request_rec *r, const char *app_group, unsigned shown, char *buf, size_t cap)
 {
     packer p = { buf, buf, buf + cap, r->pool };
     const char *script_name, *path_info;
+    int https = shown & GW_SHOW_VARIABLES && put_subprocess_env(&p, r);
 
     gw_environ_split(r, &script_name, &path_info);
     put_cgi(&p, r, r->method, script_name, path_info);
-    if (with_user)
+    if (shown & GW_SHOW_USER)
         put_user(&p, r);
     PUT(&p, "SERVER_SIGNATURE", ap_psignature("", r));
     PUT_IF(&p, "REMOTE_HOST", ap_get_useragent_host(r, REMOTE_HOST, NULL));
@@ -321,6 +322,6 @@ gowsgi_span gw_environ_pack_question(request_rec *r, const char *app_group, int 
     PUT(&p, "mod_wsgi.process_group", "");
     PUT(&p, "mod_wsgi.application_group", app_group);
     put_connection(&p, r);
-    PUT(&p, "wsgi.url_scheme", ap_http_scheme(r));
+    PUT(&p, "wsgi.url_scheme", https ? "https" : ap_http_scheme(r));
     return (gowsgi_span){ p.start, (size_t)(p.at - p.start) };
 }

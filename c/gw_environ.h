@@ -25,8 +25,13 @@ void gw_environ_split(request_rec *r, const char **script_name, const char **pat
  * that other modules set (r->subprocess_env), then our own: what the client and Apache say cannot be overridden. */
 gowsgi_span gw_environ_pack(request_rec *r, const gw_environ_facts *facts, char *buf, size_t cap);
 
-/* The same for a script that is asked about a request: without what other modules set and without any credentials; REMOTE_USER only
- * where with_user says that the user is known. */
-gowsgi_span gw_environ_pack_question(request_rec *r, const char *app_group, int with_user, char *buf, size_t cap);
+/* What the environ of a script that is asked about a request shows, beside the request: it depends on when it is asked. */
+enum {
+    GW_SHOW_USER = 1,            /* who the client is: REMOTE_USER, AUTH_TYPE */
+    GW_SHOW_VARIABLES = 2        /* what other modules set: SetEnv, SetEnvIf, RewriteRule [E=...], SSLOptions +StdEnvVars */
+};
+
+/* The same for such a script, without any credentials; shown is GW_SHOW_*. */
+gowsgi_span gw_environ_pack_question(request_rec *r, const char *app_group, unsigned shown, char *buf, size_t cap);
 
 #endif

@@ -39,7 +39,7 @@ static int find_script(gw_hook *hook, request_rec *r, const char *path)
     return OK;
 }
 
-int gw_hook_open(gw_hook *hook, request_rec *r, gw_directive_id role, const char *consequence, int with_user)
+int gw_hook_open(gw_hook *hook, request_rec *r, gw_directive_id role, const char *consequence, unsigned shown)
 {
     const gw_hook_script *script = gw_dir_ptr(r, role);
     const char *refusal = gw_loader_refusal(), *app_group;
@@ -58,7 +58,7 @@ int gw_hook_open(gw_hook *hook, request_rec *r, gw_directive_id role, const char
         return HTTP_FORBIDDEN;
     hook->call.script = span_of(script->script);
     hook->call.app_group = span_of(app_group);
-    hook->call.environ = gw_environ_pack_question(r, app_group, with_user, hook->environ, sizeof hook->environ);
+    hook->call.environ = gw_environ_pack_question(r, app_group, shown, hook->environ, sizeof hook->environ);
     return OK;
 }
 

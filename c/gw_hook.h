@@ -20,9 +20,9 @@ typedef struct gw_hook {
 } gw_hook;
 
 /* Readies a script for questions about r. role is its directive; consequence says what follows when it cannot be asked, for the log
- * ("access is denied"). with_user: r->user is known to be who the client is. Returns OK; or, with the reason logged,
- * HTTP_INTERNAL_SERVER_ERROR when Python does not run in this process, HTTP_FORBIDDEN when this script cannot be asked. */
-int gw_hook_open(gw_hook *hook, request_rec *r, gw_directive_id role, const char *consequence, int with_user);
+ * ("access is denied"). shown is GW_SHOW_*. Returns OK; or, with the reason logged, HTTP_INTERNAL_SERVER_ERROR when Python does not
+ * run in this process, HTTP_FORBIDDEN when this script cannot be asked. */
+int gw_hook_open(gw_hook *hook, request_rec *r, gw_directive_id role, const char *consequence, unsigned shown);
 
 /* Asks a function of the script; flags are GOWSGI_HOOK_*. What follows are the function's arguments after the environ; one that is
  * NULL is not given. An answer's text is hook->call.answer, in memory of the request. */

@@ -101,7 +101,7 @@ static gowsgi_answer take_text(gwp_request *r, PyObject *text)
 
     if (!bytes)
         say(r, "GWSGI1206", "returned a str with characters beyond U+00FF; texts are like those of environ, a character for each byte");
-    else if (PyBytes_GET_SIZE(bytes) == 0)
+    else if (PyBytes_GET_SIZE(bytes) == 0 && !(r->hook->flags & GOWSGI_HOOK_EMPTY))
         say(r, "GWSGI1206", "returned an empty %.100s, where %s is expected", Py_TYPE(text)->tp_name, expected(r->hook->flags));
     else if (has_control_characters(PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes)))
         say(r, "GWSGI1206", "returned a text with control characters");

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mod-gowsgi/mod_gowsgi/tests/harness"
 )
@@ -63,9 +64,48 @@ func TestDispatch(t *testing.T) {
 		{"/app/x", []string{"X-Group", "%{RESOURCE}"}, dispatched{"application", "", server + "|/app"}},
 		{"/app", []string{"X-Group", "%{ENV:VARIABLE}", "X-Variable", "named"}, dispatched{"application", "", "named"}},
 		{"/app", []string{"X-Group", "!bytes"}, dispatched{"application", "", "of-bytes"}},
+		{"/alias", []string{"X-Process", "!empty"}, dispatched{"other", "", "of-alias"}},
+		{"/alias", []string{"X-Group", "!empty"}, dispatched{"other", "one", ""}},
+		{"/alias", []string{"X-Process", "!empty", "X-Group", "!empty"}, dispatched{"other", "", ""}},
 	}
 	for _, test := range tests {
 		assert.Equal(t, test.want, decodeAnswer[dispatched](t, dispatch(t, s, test.path, test.headers...)), "%s %v", test.path, test.headers)
+	}
+}
+
+// A script is asked after all that sets variables, and sees them.
+func TestDispatchVariables(t *testing.T) {
+	key, cert := serverCertificate(t)
+	s := harness.Start(t, harness.Config{ExtraPorts: 1, Modules: []string{"env", "setenvif", "rewrite", "socache_shmcb", "ssl"},
+		Conf: dispatchConf + fmt.Sprintf(`
+		SetEnv BY_SETENV by-setenv
+		SetEnvIf X-Said (.+) BY_SETENVIF=$1
+		SetEnvIf X-Https (.+) HTTPS=$1
+		RewriteEngine On
+		RewriteRule ^/app - [E=BY_REWRITE:by-rewrite]
+		SSLSessionCache "shmcb:${RUN}/ssl_sessions(65536)"
+		<VirtualHost *:${PORT2}>
+		ServerName localhost:443
+		SSLEngine on
+		SSLCertificateFile "%s"
+		SSLCertificateKeyFile "%s"
+		SSLOptions +StdEnvVars
+		</VirtualHost>`, cert, key)})
+	s.Allow("AH01882") // the machine's OpenSSL is not the one that mod_ssl was compiled with
+	for variable, want := range map[string]string{"BY_SETENV": "by-setenv", "BY_SETENVIF": "said", "BY_REWRITE": "by-rewrite",
+		"wsgi.url_scheme": "http", "HTTPS": "of-directive"} {
+		got := decodeAnswer[dispatched](t, dispatch(t, s, "/app", "X-Group", "!env:"+variable, "X-Said", "said"))
+		assert.Equal(t, want, got.Group, variable)
+	}
+	got := decodeAnswer[dispatched](t, dispatch(t, s, "/app", "X-Group", "!env:wsgi.url_scheme", "X-Https", "on"))
+	assert.Equal(t, "https", got.Group)
+
+	s.Client = tlsClient(t, s, cert)
+	for variable, want := range map[string]string{"SSL_SERVER_S_DN_CN": "localhost", "wsgi.url_scheme": "https"} {
+		req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("https://localhost:%d/app", s.Ports[1]), nil)
+		require.NoError(t, err)
+		req.Header.Set("X-Group", "!env:"+variable)
+		assert.Equal(t, want, decodeAnswer[dispatched](t, s.Do(req)).Group, variable)
 	}
 }
 

@@ -1,10 +1,12 @@
-"""A dispatch script that does what the request's headers say; one that begins with '!' is an error to make."""
+"""A dispatch script that does what the request's headers say; a word that begins with '!' stands for something else."""
 
 
 def chosen(environ, header):
     word = environ.get(header)
     if word == "!raise":
         raise ValueError("cannot choose")
+    if word and word.startswith("!env:"):
+        return environ.get(word[5:])
     return {"!number": 7, "!empty": "", "!bytes": b"of-bytes"}.get(word, word)
 
 
