@@ -21,7 +21,6 @@ type site struct {
 	Scripts         []string
 	DaemonProcesses int
 	DaemonThreads   int
-	DaemonOptions   string
 }
 
 type siteModule struct{ Name, Path string }
@@ -85,10 +84,6 @@ func (s *workspace) siteOf(c contender, t tools, port int) (site, error) {
 	}
 	for _, w := range workloads() {
 		v.Scripts = append(v.Scripts, w.key)
-	}
-	if c.crowd != nil {
-		v.Scripts = append(v.Scripts, "nap")
-		v.DaemonProcesses, v.DaemonThreads, v.DaemonOptions = c.crowd.processes, c.crowd.threads, c.crowd.options
 	}
 	for _, m := range c.modules {
 		path, err := expand(m.path, v)

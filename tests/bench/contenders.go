@@ -15,8 +15,6 @@ const (
 	modeDaemon   = "daemon"
 )
 
-var modes = []string{modeEmbedded, modeDaemon, modeFairness}
-
 // The shape of every daemon-mode contender.
 const (
 	daemonProcesses = 2
@@ -34,7 +32,6 @@ type contender struct {
 	serves  []string // workload keys; nil: all
 	config  string   // httpd configuration, a template over site
 	extra   []string // argument list of a further process, each a template over site; nil: none
-	crowd   *crowd   // whose group it has; nil: that of daemon mode
 }
 
 // need is a file without which a contender cannot run, and where it comes from.
@@ -48,7 +45,7 @@ const wsgiConfig = `{{range .Scripts}}WSGIScriptAlias /{{.}} {{$.Root}}/apps/{{.
 `
 
 const wsgiDaemonConfig = wsgiConfig + `WSGISocketPrefix {{.Dir}}/run/wsgi
-WSGIDaemonProcess bench processes={{.DaemonProcesses}} threads={{.DaemonThreads}} {{.DaemonOptions}}
+WSGIDaemonProcess bench processes={{.DaemonProcesses}} threads={{.DaemonThreads}}
 WSGIProcessGroup bench
 WSGIRestrictEmbedded On
 `
@@ -57,11 +54,6 @@ const uwsgiConfig = `ProxyPass / unix:{{.Dir}}/run/uwsgi.sock|uwsgi://bench/
 `
 
 func contenders(opt options, t tools) []contender {
-	all := servers(opt, t)
-	return append(all, crowded(all)...)
-}
-
-func servers(opt options, t tools) []contender {
 	both := []string{modeEmbedded, modeDaemon}
 	own := func(file string) string { return filepath.Join(t.modules, file) }
 	modWSGI := need{own("mod_wsgi.so"), "apt-get install libapache2-mod-wsgi-py3"}

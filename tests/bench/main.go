@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	loads, err := chooseWorkloads(opt.mode, opt.workloads)
+	loads, err := chooseWorkloads(opt.workloads)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func parseOptions(args []string) (options, error) {
 	var opt options
 	var only, loads, conns string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&opt.mode, "mode", modeEmbedded, "embedded, daemon or fairness")
+	f.StringVar(&opt.mode, "mode", modeEmbedded, "embedded or daemon")
 	f.StringVar(&only, "only", "", "comma-separated contenders (default: all of the mode; -only help lists them)")
 	f.StringVar(&loads, "workloads", "", "comma-separated workloads (default: all; -workloads help lists them)")
 	f.StringVar(&conns, "connections", "1,16,64", "numbers of connections of the hello workload")
@@ -153,8 +153,8 @@ func (o options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("%w: unexpected argument %q", errUsage, rest[0])
-	case !slices.Contains(modes, o.mode):
-		return fmt.Errorf("%w: -mode is %q; it must be one of %v", errUsage, o.mode, modes)
+	case o.mode != modeEmbedded && o.mode != modeDaemon:
+		return fmt.Errorf("%w: -mode is %q; it must be %s or %s", errUsage, o.mode, modeEmbedded, modeDaemon)
 	case o.duration < time.Second || o.duration%time.Second != 0:
 		return fmt.Errorf("%w: -duration is %s; wrk takes whole seconds, at least 1s", errUsage, o.duration)
 	case o.threads <= slices.Max(o.connections):

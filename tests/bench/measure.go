@@ -77,10 +77,6 @@ func (b *bench) warmUp(ctx context.Context, srv *server, key string, d time.Dura
 }
 
 func (b *bench) workload(ctx context.Context, srv *server, w workload, res *results) error {
-	if w.crowd != nil {
-		s, err := measureCrowd(ctx, srv, w.crowd)
-		return b.keep(res, srv, w, w.crowd.clients, s, err)
-	}
 	if w.transfer != nil {
 		s, err := measureTransfers(ctx, srv, w, b.opt.transfers)
 		return b.keep(res, srv, w, 1, s, err)

@@ -42,18 +42,12 @@ func (r *results) connectionsOf(load workload) []int {
 
 func writeTable(w io.Writer, res *results, load workload, connections int) {
 	unit := "connections"
-	if load.crowd != nil {
-		unit = "clients"
-	}
 	if connections == 1 {
 		unit = "connection"
 	}
 	fmt.Fprintf(w, "\n## %s, %d %s\n\n", load.title, connections, unit)
 	rows := [][]string{wrkHeader(res.Mode)}
 	format := wrkRow
-	if load.crowd != nil {
-		rows, format = [][]string{crowdHeader(res.Mode)}, crowdRow
-	}
 	if load.transfer != nil {
 		rows, format = [][]string{transferHeader(res.Mode)}, transferRow
 	}
@@ -61,7 +55,7 @@ func writeTable(w io.Writer, res *results, load workload, connections int) {
 	for _, c := range res.contenders {
 		key := cellKey{c.key, load.key, connections}
 		m, ok := res.median(key)
-		if !ok || !c.offers(load) {
+		if !ok {
 			continue
 		}
 		ratio := func(get metric) string {
@@ -85,18 +79,6 @@ func wrkRow(title string, m sample, ratio func(metric) string) []string {
 	return []string{
 		title, fmt.Sprintf("%.0f", m.Rate), ratio(rate), fmt.Sprintf("%.1f", m.CPU), ratio(cpu),
 		fmt.Sprintf("%.2f", m.P50), fmt.Sprintf("%.2f", m.P99), ratio(p99), mib(m.PSS), ratio(pss),
-	}
-}
-
-func crowdHeader(mode string) []string {
-	x := "x " + peer(mode)
-	return []string{"contender", "requests/s", x, "p50 ms", x, "p99 ms", x, "max ms", "refused"}
-}
-
-func crowdRow(title string, m sample, ratio func(metric) string) []string {
-	return []string{
-		title, fmt.Sprintf("%.1f", m.Rate), ratio(rate), fmt.Sprintf("%.0f", m.P50), ratio(p50), fmt.Sprintf("%.0f", m.P99), ratio(p99),
-		fmt.Sprintf("%.0f", m.Max), fmt.Sprint(m.Refused),
 	}
 }
 

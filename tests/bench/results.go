@@ -14,15 +14,13 @@ import (
 
 // sample is one measurement: one run of wrk, or one group of large transfers.
 type sample struct {
-	Round   int     `json:"round"`
-	Rate    float64 `json:"per_second"`         // requests or transfers
-	CPU     float64 `json:"cpu_us_per_request"` // or per transfer
-	P50     float64 `json:"p50_ms,omitempty"`
-	P99     float64 `json:"p99_ms,omitempty"`
-	PSS     int64   `json:"pss_bytes"`
-	Growth  int64   `json:"peak_rss_growth_bytes,omitempty"` // of the transfers: over the size before the first
-	Max     float64 `json:"max_ms,omitempty"`                // of a crowd
-	Refused int     `json:"refused,omitempty"`               // of a crowd: answers that were not 200
+	Round  int     `json:"round"`
+	Rate   float64 `json:"per_second"`         // requests or transfers
+	CPU    float64 `json:"cpu_us_per_request"` // or per transfer
+	P50    float64 `json:"p50_ms,omitempty"`
+	P99    float64 `json:"p99_ms,omitempty"`
+	PSS    int64   `json:"pss_bytes"`
+	Growth int64   `json:"peak_rss_growth_bytes,omitempty"` // of the transfers: over the size before the first
 }
 
 type cellKey struct {
@@ -86,24 +84,13 @@ func (r *results) median(key cellKey) (m sample, ok bool) {
 		return median(values)
 	}
 	return sample{
-		Rate:    of(func(s sample) float64 { return s.Rate }),
-		CPU:     of(func(s sample) float64 { return s.CPU }),
-		P50:     of(func(s sample) float64 { return s.P50 }),
-		P99:     of(func(s sample) float64 { return s.P99 }),
-		PSS:     int64(of(func(s sample) float64 { return float64(s.PSS) })),
-		Growth:  int64(of(func(s sample) float64 { return float64(s.Growth) })),
-		Max:     of(func(s sample) float64 { return s.Max }),
-		Refused: total(list),
+		Rate:   of(func(s sample) float64 { return s.Rate }),
+		CPU:    of(func(s sample) float64 { return s.CPU }),
+		P50:    of(func(s sample) float64 { return s.P50 }),
+		P99:    of(func(s sample) float64 { return s.P99 }),
+		PSS:    int64(of(func(s sample) float64 { return float64(s.PSS) })),
+		Growth: int64(of(func(s sample) float64 { return float64(s.Growth) })),
 	}, true
-}
-
-// total of the refused: one in any round is one too many.
-func total(list []sample) int {
-	sum := 0
-	for _, s := range list {
-		sum += s.Refused
-	}
-	return sum
 }
 
 // ratio of two contenders: the median of those of each round. A machine that is slower in one round than in another does not move it
@@ -135,10 +122,10 @@ func median(values []float64) float64 {
 
 // peer is the contender that the table's ratios compare with.
 func peer(mode string) string {
-	if mode == modeEmbedded {
-		return "mod_wsgi"
+	if mode == modeDaemon {
+		return "mod_wsgi-daemon"
 	}
-	return "mod_wsgi-daemon"
+	return "mod_wsgi"
 }
 
 func kernel() string {

@@ -7,17 +7,14 @@ import "fmt"
 type metric struct {
 	name string
 	of   func(sample) float64
-	unit string // of a bound on it alone
 }
 
 var (
-	rate    = metric{"requests/s", func(s sample) float64 { return s.Rate }, ""}
-	cpu     = metric{"CPU per request", func(s sample) float64 { return s.CPU }, ""}
-	p50     = metric{"p50", func(s sample) float64 { return s.P50 }, ""}
-	p99     = metric{"p99", func(s sample) float64 { return s.P99 }, ""}
-	pss     = metric{"PSS", func(s sample) float64 { return float64(s.PSS) }, ""}
-	refused = metric{"refused requests", func(s sample) float64 { return float64(s.Refused) }, ""}
-	growth  = metric{"peak memory growth", func(s sample) float64 { return float64(s.Growth) / mebi }, " MiB"}
+	rate   = metric{"requests/s", func(s sample) float64 { return s.Rate }}
+	cpu    = metric{"CPU per request", func(s sample) float64 { return s.CPU }}
+	p99    = metric{"p99", func(s sample) float64 { return s.P99 }}
+	pss    = metric{"PSS", func(s sample) float64 { return float64(s.PSS) }}
+	growth = metric{"peak memory growth", func(s sample) float64 { return float64(s.Growth) / mebi }}
 )
 
 // noise is what "no worse than" allows in either direction: less cannot be told from chance.
@@ -37,11 +34,8 @@ type target struct {
 }
 
 func targetsOf(mode string) []target {
-	switch mode {
-	case modeDaemon:
+	if mode == modeDaemon {
 		return daemonTargets()
-	case modeFairness:
-		return fairnessTargets()
 	}
 	return embeddedTargets()
 }
@@ -101,7 +95,7 @@ func (t target) String() string {
 		where = fmt.Sprintf("%s, 1 connection", t.workload)
 	}
 	if t.against == "" {
-		return fmt.Sprintf("%s: %s of %s %s %g%s", where, t.metric.name, t.subject, sign, t.bound, t.metric.unit)
+		return fmt.Sprintf("%s: %s of %s %s %g MiB", where, t.metric.name, t.subject, sign, t.bound)
 	}
 	return fmt.Sprintf("%s: %s of %s %s %g x %s", where, t.metric.name, t.subject, sign, t.bound, t.against)
 }

@@ -67,11 +67,11 @@ func TestJudge(t *testing.T) {
 func TestTargetsNameWhatExists(t *testing.T) {
 	for _, mode := range []string{modeEmbedded, modeDaemon} {
 		served := make(map[string]contender)
-		for _, c := range servers(options{}, tools{}) {
+		for _, c := range contenders(options{}, tools{}) {
 			served[c.key] = c
 		}
 		for _, target := range targetsOf(mode) {
-			loads, err := chooseWorkloads(mode, []string{target.workload})
+			loads, err := chooseWorkloads([]string{target.workload})
 			require.NoError(t, err, target)
 			for _, key := range []string{target.subject, target.against} {
 				if c, ok := served[key]; key != "" {

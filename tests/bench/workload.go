@@ -21,7 +21,6 @@ type workload struct {
 	title       string
 	connections []int // of wrk; nil: those of -connections
 	transfer    *transfer
-	crowd       *crowd                  // of the mode fairness
 	check       func(body []byte) error // wrk workloads: is this the right answer?
 }
 
@@ -37,14 +36,10 @@ func workloads() []workload {
 	}
 }
 
-func chooseWorkloads(mode string, keys []string) ([]workload, error) {
+func chooseWorkloads(keys []string) ([]workload, error) {
 	var chosen []workload
 	var known []string
-	all := workloads()
-	if mode == modeFairness {
-		all = crowds()
-	}
-	for _, w := range all {
+	for _, w := range workloads() {
 		known = append(known, w.key)
 		if len(keys) == 0 || slices.Contains(keys, w.key) {
 			chosen = append(chosen, w)
