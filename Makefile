@@ -83,7 +83,7 @@ deps: ## install what is missing to build and test (Debian packages)
 
 deps-bench: ## install what `make bench` compares with
 	@GO="$(GO)" .ci/install-deps wrk libapache2-mod-wsgi-py3 uwsgi-core uwsgi-plugin-python3 \
-		libapache2-mod-proxy-uwsgi
+		libapache2-mod-proxy-uwsgi nginx-light gunicorn
 
 # ---- Build ----
 

@@ -10,28 +10,24 @@ import (
 	"strings"
 )
 
-const (
-	modeEmbedded = "embedded"
-	modeDaemon   = "daemon"
-)
-
 // The shape of every daemon-mode contender.
 const (
 	daemonProcesses = 2
 	daemonThreads   = 15
 )
 
-// contender is one row of each table: an httpd of its own with a configuration that differs from the others' only in
-// what is said here.
+// contender is one row of each table: a front server of its own with a configuration that differs from the others' only
+// in what is said here.
 type contender struct {
 	key     string
 	title   string
 	modes   []string
+	front   front
 	needs   []need
-	modules []loadModule
-	serves  []string // workload keys; nil: all
-	config  string   // httpd configuration, a template over site
-	extra   []string // argument list of a further process, each a template over site; nil: none
+	modules []loadModule // of httpd
+	serves  []string     // workload keys; nil: all
+	config  string       // lines of the front server's configuration, a template over site
+	extra   []string     // argument list of a further process, each a template over site; nil: none
 }
 
 // need is a file without which a contender cannot run, and where it comes from.
@@ -40,59 +36,99 @@ type need struct{ path, from string }
 type loadModule struct{ name, path string }
 
 // wsgiConfig is what both WSGI modules understand, so both get exactly the same.
-const wsgiConfig = `{{range .Scripts}}WSGIScriptAlias /{{.}} {{$.Root}}/apps/{{.}}.wsgi
+const wsgiConfig = `{{range .Mounts}}WSGIScriptAlias /{{.URL}} {{$.Root}}/apps/{{.Script}}.wsgi{{.Options}}
 {{end}}WSGIApplicationGroup %{GLOBAL}
 `
 
 const wsgiDaemonConfig = wsgiConfig + `WSGISocketPrefix {{.Dir}}/run/wsgi
-WSGIDaemonProcess bench processes={{.DaemonProcesses}} threads={{.DaemonThreads}}
-WSGIProcessGroup bench
+{{range .Groups}}WSGIDaemonProcess {{.Name}} {{.Options}}
+{{end}}WSGIProcessGroup {{(index .Groups 0).Name}}
 WSGIRestrictEmbedded On
 `
 
 const uwsgiConfig = `ProxyPass / unix:{{.Dir}}/run/uwsgi.sock|uwsgi://bench/
 `
 
+// nginx speaks uWSGI's own protocol to it, over a connection for each request: uWSGI keeps none open.
+const nginxUWSGIConfig = `	server {
+		listen 127.0.0.1:{{.Port}} reuseport;
+		location / {
+			include ` + nginxFolder + `/uwsgi_params;
+			uwsgi_pass unix:{{.Dir}}/run/uwsgi.sock;
+		}
+	}
+`
+
+// nginx keeps connections to gunicorn open, which its threaded workers can.
+const nginxGunicornConfig = `	upstream gunicorn {
+		server unix:{{.Dir}}/run/gunicorn.sock fail_timeout=0;
+		keepalive 64;
+	}
+	server {
+		listen 127.0.0.1:{{.Port}} reuseport;
+		location / {
+			proxy_pass http://gunicorn;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_set_header Host $http_host;
+			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+			proxy_set_header X-Forwarded-Proto $scheme;
+		}
+	}
+`
+
 func contenders(opt options, t tools) []contender {
 	both := []string{modeEmbedded, modeDaemon}
+	httpd, nginx := httpdFront(t), nginxFront()
+	uwsgi := need{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"}
 	own := func(file string) string { return filepath.Join(t.modules, file) }
 	modWSGI := need{own("mod_wsgi.so"), "apt-get install libapache2-mod-wsgi-py3"}
 	build := func(file string) need { return need{filepath.Join(opt.build, file), "make build"} }
 	return []contender{
 		{
-			key: "floor", title: "C handler (the floor)", modes: both, serves: []string{"hello"},
+			key: "floor", title: "C handler (the floor)", modes: both, front: httpd, serves: []string{"hello"},
 			modules: []loadModule{{"bench_floor_module", "{{.Root}}/modules/mod_floor.so"}},
 			config:  "SetHandler bench-floor\n",
 		}, {
-			key: "static", title: "static file", modes: both, serves: []string{"hello", "large", "file"},
+			key: "static", title: "static file", modes: both, front: httpd, serves: []string{"hello", "large", "file"},
 			config: "DocumentRoot {{.Root}}/htdocs\n",
 		}, {
-			key: "mod_wsgi", title: "mod_wsgi embedded", modes: []string{modeEmbedded}, needs: []need{modWSGI},
+			key: "mod_wsgi", title: "mod_wsgi embedded", modes: []string{modeEmbedded}, front: httpd, needs: []need{modWSGI},
 			modules: []loadModule{{"wsgi_module", modWSGI.path}},
 			config:  wsgiConfig,
 		}, {
-			key: "gowsgi", title: "mod_gowsgi embedded", modes: []string{modeEmbedded},
+			key: "gowsgi", title: "mod_gowsgi embedded", modes: []string{modeEmbedded}, front: httpd,
 			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi.so")},
 			modules: []loadModule{{"gowsgi_module", "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiConfig,
 		}, {
-			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: []string{modeDaemon}, needs: []need{modWSGI},
+			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: []string{modeDaemon}, front: httpd, needs: []need{modWSGI},
 			modules: []loadModule{{"wsgi_module", modWSGI.path}},
 			config:  wsgiDaemonConfig,
 		}, {
-			key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: []string{modeDaemon},
+			key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: []string{modeDaemon}, front: httpd,
 			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi.so"), build("gowsgid")},
 			modules: []loadModule{{"gowsgi_module", "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiDaemonConfig,
 		}, {
-			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: []string{modeDaemon},
+			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: []string{modeDaemon}, front: httpd,
 			needs: []need{
-				{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"},
+				uwsgi,
 				{own("mod_proxy_uwsgi.so"), "apt-get install apache2-bin"},
 			},
 			modules: []loadModule{{"proxy_module", own("mod_proxy.so")}, {"proxy_uwsgi_module", own("mod_proxy_uwsgi.so")}},
 			config:  uwsgiConfig,
 			extra:   uwsgiCommand(t),
+		}, {
+			key: "nginx-uwsgi", title: "uWSGI", modes: []string{modeDaemon}, front: nginx,
+			needs:  []need{uwsgi},
+			config: nginxUWSGIConfig,
+			extra:  uwsgiCommand(t),
+		}, {
+			key: "nginx-gunicorn", title: "gunicorn", modes: []string{modeDaemon}, front: nginx,
+			needs:  []need{{"/usr/bin/gunicorn", "apt-get install gunicorn"}},
+			config: nginxGunicornConfig,
+			extra:  gunicornCommand(t),
 		},
 	}
 }
@@ -106,7 +142,7 @@ func uwsgiCommand(t tools) []string {
 		"--socket", "{{.Dir}}/run/uwsgi.sock", "--chmod-socket=666",
 		"--processes", strconv.Itoa(daemonProcesses), "--threads", strconv.Itoa(daemonThreads),
 	}
-	for _, w := range workloads() {
+	for _, w := range pages() {
 		args = append(args, "--mount", fmt.Sprintf("/%s={{.Root}}/apps/%s.wsgi", w.key, w.key))
 	}
 	if t.user != "" {
@@ -115,11 +151,25 @@ func uwsgiCommand(t tools) []string {
 	return args
 }
 
+// gunicornCommand runs gunicorn in the same shape, with the workers that have threads and keep connections open: longer
+// than nginx keeps idle ones.
+func gunicornCommand(t tools) []string {
+	args := []string{
+		"/usr/bin/gunicorn", "--chdir", "{{.Root}}/apps", "--worker-class", "gthread", "--log-level", "warning",
+		"--bind", "unix:{{.Dir}}/run/gunicorn.sock", "--keep-alive", "75", "--worker-tmp-dir", "/dev/shm",
+		"--workers", strconv.Itoa(daemonProcesses), "--threads", strconv.Itoa(daemonThreads),
+	}
+	if t.user != "" {
+		args = append(args, "--user", t.user, "--group", t.group)
+	}
+	return append(args, "mounts:application")
+}
+
 // chooseContenders takes those of the mode that -only names (or all) and can run here; missing says which cannot and why.
 func chooseContenders(opt options, all []contender) (chosen []contender, missing []string, err error) {
 	var keys []string
 	for _, c := range all {
-		if !slices.Contains(c.modes, opt.mode) {
+		if !slices.Contains(c.modes, opt.mode.key) {
 			continue
 		}
 		keys = append(keys, c.key)
@@ -135,7 +185,7 @@ func chooseContenders(opt options, all []contender) (chosen []contender, missing
 	}
 	for _, key := range opt.only {
 		if !slices.Contains(keys, key) {
-			return nil, nil, fmt.Errorf("%w: -only: %q is no contender of -mode %s; there are: %s", errUsage, key, opt.mode, strings.Join(keys, ", "))
+			return nil, nil, fmt.Errorf("%w: -only: %q is no contender of -mode %s; there are: %s", errUsage, key, opt.mode.key, strings.Join(keys, ", "))
 		}
 	}
 	if len(chosen) == 0 {
@@ -146,7 +196,7 @@ func chooseContenders(opt options, all []contender) (chosen []contender, missing
 
 // lacks says what keeps the contender from running, or nothing.
 func (c contender) lacks() string {
-	for _, n := range c.needs {
+	for _, n := range slices.Concat(c.front.needs, c.needs) {
 		if _, err := os.Stat(n.path); err != nil {
 			return fmt.Sprintf("%s (%s): there is no %s; get it with `%s`, or leave the contender out with -only", c.key, c.title, n.path, n.from)
 		}

@@ -1,8 +1,8 @@
 // This file is the command line of the benchmark: flags, the order of the steps, and the exit status.
 //
-// The program starts one httpd for each contender, one after the other and in alternating order over several rounds,
-// loads each with wrk and with large transfers, and prints requests/s, CPU per request over all processes of that
-// httpd, latencies, memory, and whether the targets are met. Run it with `make bench` or
+// The program starts the servers of each contender, one contender after the other and in alternating order over several
+// rounds, loads them, and prints requests/s, CPU per request over all of their processes, latencies, memory, and whether
+// the targets are met. What is compared is a mode. Run it with `make bench` or
 //
 //	go run ./tests/bench -only mod_wsgi,gowsgi -workloads hello -connections 16 -rounds 1
 package main
@@ -23,7 +23,7 @@ import (
 
 // options are the flags, read-only after parseOptions.
 type options struct {
-	mode        string
+	mode        mode
 	only        []string // contender keys; empty: all of the mode
 	workloads   []string // workload keys; empty: all
 	connections []int
@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	loads, err := chooseWorkloads(opt.workloads)
+	loads, err := chooseWorkloads(opt.mode.workloads(), opt.workloads)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string) error {
 
 // conclude prints and saves the results, and says what keeps the run from being complete.
 func conclude(opt options, res *results, missing []string) error {
-	verdicts := judge(targetsOf(opt.mode), res)
+	verdicts := judge(opt.mode.targets(), res)
 	writeReport(os.Stdout, res, verdicts)
 	if opt.json != "" {
 		if err := writeJSON(opt.json, res, verdicts); err != nil {
@@ -121,9 +121,9 @@ func conclude(opt options, res *results, missing []string) error {
 
 func parseOptions(args []string) (options, error) {
 	var opt options
-	var only, loads, conns string
+	var key, only, loads, conns string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&opt.mode, "mode", modeEmbedded, "embedded or daemon")
+	f.StringVar(&key, "mode", modeEmbedded, "what to compare: "+strings.Join(modeKeys(), ", "))
 	f.StringVar(&only, "only", "", "comma-separated contenders (default: all of the mode; -only help lists them)")
 	f.StringVar(&loads, "workloads", "", "comma-separated workloads (default: all; -workloads help lists them)")
 	f.StringVar(&conns, "connections", "1,16,64", "numbers of connections of the hello workload")
@@ -143,6 +143,9 @@ func parseOptions(args []string) (options, error) {
 	}
 	opt.only, opt.workloads = splitList(only), splitList(loads)
 	var err error
+	if opt.mode, err = findMode(key); err != nil {
+		return opt, err
+	}
 	if opt.connections, err = parseConnections(conns); err != nil {
 		return opt, err
 	}
@@ -153,8 +156,6 @@ func (o options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("%w: unexpected argument %q", errUsage, rest[0])
-	case o.mode != modeEmbedded && o.mode != modeDaemon:
-		return fmt.Errorf("%w: -mode is %q; it must be %s or %s", errUsage, o.mode, modeEmbedded, modeDaemon)
 	case o.duration < time.Second || o.duration%time.Second != 0:
 		return fmt.Errorf("%w: -duration is %s; wrk takes whole seconds, at least 1s", errUsage, o.duration)
 	case o.threads <= slices.Max(o.connections):

@@ -77,63 +77,80 @@ func (b *bench) warmUp(ctx context.Context, srv *server, key string, d time.Dura
 }
 
 func (b *bench) workload(ctx context.Context, srv *server, w workload, res *results) error {
-	if w.transfer != nil {
-		s, err := measureTransfers(ctx, srv, w, b.opt.transfers)
-		return b.keep(res, srv, w, 1, s, err)
-	}
-	if err := srv.verify(ctx, w.key, w.check); err != nil {
-		return err
-	}
-	connections := w.connections
-	if connections == nil {
-		connections = b.opt.connections
-	}
-	if w.key != "hello" {
-		// Each child loads the application before it counts.
-		if err := b.warmUp(ctx, srv, w.key, b.opt.warmup/2); err != nil {
+	if w.check != nil {
+		if err := srv.verify(ctx, w.key, w.check); err != nil {
 			return err
 		}
 	}
-	for _, n := range connections {
-		s, err := b.load(ctx, srv, w, n)
-		if err := b.keep(res, srv, w, n, s, err); err != nil {
+	for _, n := range w.countsOr(b.opt.connections) {
+		s, err := w.kind.measure(ctx, b, srv, w, n)
+		if err != nil {
 			return err
 		}
+		if err := srv.addMemory(s); err != nil {
+			return err
+		}
+		res.add(cellKey{srv.key, w.key, n}, s)
 	}
 	return nil
 }
 
-// load is one run of wrk with the CPU time that the contender used for it.
-func (b *bench) load(ctx context.Context, srv *server, w workload, connections int) (sample, error) {
-	cpu := srv.cpu()
-	out, err := runWrk(ctx, b.tools.wrk, srv.url(w.key), connections, b.opt.duration)
-	used := srv.cpu() - cpu
-	if err != nil {
-		return sample{}, err
+func (w workload) countsOr(given []int) []int {
+	if w.counts == nil {
+		return given
 	}
-	if len(out.problems) > 0 {
-		return sample{}, fmt.Errorf("%d connections: wrk says: %v", connections, out.problems)
-	}
-	if out.requests == 0 {
-		return sample{}, fmt.Errorf("%d connections: no request was answered", connections)
-	}
-	return sample{
-		Rate: out.rate,
-		CPU:  micros(used) / float64(out.requests),
-		P50:  out.p50.Seconds() * 1000,
-		P99:  out.p99.Seconds() * 1000,
-	}, nil
+	return w.counts
 }
 
-// keep adds a sample to the results, with the memory in use after it.
-func (b *bench) keep(res *results, srv *server, w workload, connections int, s sample, err error) error {
-	if err == nil {
-		s.PSS, err = srv.pss()
-	}
-	if err == nil {
-		res.add(cellKey{srv.key, w.key, connections}, s)
-	}
+// addMemory notes the memory in use after a measurement.
+func (s *server) addMemory(to sample) error {
+	bytes, err := s.pss()
+	to[pss] = float64(bytes) / mebi
 	return err
+}
+
+// kind is a way to measure, with the columns of its tables and what is counted in their titles.
+type kind struct {
+	one, many string
+	columns   []column
+	measure   func(ctx context.Context, b *bench, srv *server, w workload, n int) (sample, error)
+}
+
+func (k *kind) counted(n int) string {
+	if n == 1 {
+		return "1 " + k.one
+	}
+	return fmt.Sprintf("%d %s", n, k.many)
+}
+
+var kindLoad = kind{one: "connection", many: "connections", columns: loadColumns, measure: measureLoad}
+
+// measureLoad is one run of wrk with the CPU time that the contender used for it.
+func measureLoad(ctx context.Context, b *bench, srv *server, w workload, connections int) (sample, error) {
+	if w.key != "hello" {
+		// Each child loads the application before it counts.
+		if err := b.warmUp(ctx, srv, w.key, b.opt.warmup/2); err != nil {
+			return nil, err
+		}
+	}
+	cpuBefore := srv.cpu()
+	out, err := runWrk(ctx, b.tools.wrk, srv.url(w.key), connections, b.opt.duration)
+	used := srv.cpu() - cpuBefore
+	if err != nil {
+		return nil, err
+	}
+	if len(out.problems) > 0 {
+		return nil, fmt.Errorf("%d connections: wrk says: %v", connections, out.problems)
+	}
+	if out.requests == 0 {
+		return nil, fmt.Errorf("%d connections: no request was answered", connections)
+	}
+	return sample{
+		rate: out.rate,
+		cpu:  micros(used) / float64(out.requests),
+		p50:  out.p50.Seconds() * 1000,
+		p99:  out.p99.Seconds() * 1000,
+	}, nil
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

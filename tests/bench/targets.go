@@ -3,20 +3,6 @@ package main
 
 import "fmt"
 
-// metric picks a number out of a sample.
-type metric struct {
-	name string
-	of   func(sample) float64
-}
-
-var (
-	rate   = metric{"requests/s", func(s sample) float64 { return s.Rate }}
-	cpu    = metric{"CPU per request", func(s sample) float64 { return s.CPU }}
-	p99    = metric{"p99", func(s sample) float64 { return s.P99 }}
-	pss    = metric{"PSS", func(s sample) float64 { return float64(s.PSS) }}
-	growth = metric{"peak memory growth", func(s sample) float64 { return float64(s.Growth) / mebi }}
-)
-
 // noise is what "no worse than" allows in either direction: less cannot be told from chance.
 const noise = 0.05
 
@@ -27,17 +13,10 @@ const constantMemory = 16
 type target struct {
 	subject, against string
 	workload         string
-	connections      int
+	count            int // of connections, clients or processes
 	metric           metric
 	atLeast          bool
 	bound            float64
-}
-
-func targetsOf(mode string) []target {
-	if mode == modeDaemon {
-		return daemonTargets()
-	}
-	return embeddedTargets()
 }
 
 func embeddedTargets() []target {
@@ -46,6 +25,8 @@ func embeddedTargets() []target {
 		{ours, theirs, "hello", 16, rate, true, 1.6},
 		{ours, theirs, "hello", 16, cpu, false, 0.6},
 		{ours, theirs, "hello", 1, rate, true, 1.15},
+		{ours, "floor", "hello", 16, rate, true, 1 - noise},
+		{ours, "floor", "hello", 64, rate, true, 1 - noise},
 	}
 	list = append(list, noWorse(ours, theirs, "large", 16)...)
 	list = append(list, noWorse(ours, theirs, "stream", 1)...)
@@ -56,7 +37,7 @@ func embeddedTargets() []target {
 
 func daemonTargets() []target {
 	ours, theirs := "gowsgi-daemon", "mod_wsgi-daemon"
-	return []target{
+	list := []target{
 		{ours, theirs, "hello", 16, rate, true, 1.8},
 		{ours, "uwsgi", "hello", 16, rate, true, 1.3},
 		{ours, theirs, "hello", 16, cpu, false, 0.55},
@@ -70,13 +51,25 @@ func daemonTargets() []target {
 		steady(ours, "upload"),
 		{ours, theirs, "hello", 16, pss, false, 1.3},
 	}
+	return append(list, ahead(ours, "nginx-uwsgi", 16, 64)...)
+}
+
+// ahead bounds speed, CPU time and latency of hello by another's, with nothing allowed for noise.
+func ahead(ours, theirs string, counts ...int) []target {
+	var list []target
+	for _, count := range counts {
+		list = append(list, target{ours, theirs, "hello", count, rate, true, 1},
+			target{ours, theirs, "hello", count, cpu, false, 1},
+			target{ours, theirs, "hello", count, p99, false, 1})
+	}
+	return list
 }
 
 // noWorse bounds both the speed and the CPU time.
-func noWorse(ours, theirs, workload string, connections int) []target {
+func noWorse(ours, theirs, workload string, count int) []target {
 	return []target{
-		{ours, theirs, workload, connections, rate, true, 1 - noise},
-		{ours, theirs, workload, connections, cpu, false, 1 + noise},
+		{ours, theirs, workload, count, rate, true, 1 - noise},
+		{ours, theirs, workload, count, cpu, false, 1 + noise},
 	}
 }
 
@@ -90,14 +83,23 @@ func (t target) String() string {
 	if t.atLeast {
 		sign = ">="
 	}
-	where := fmt.Sprintf("%s, %d connections", t.workload, t.connections)
-	if t.connections == 1 {
-		where = fmt.Sprintf("%s, 1 connection", t.workload)
-	}
+	where := fmt.Sprintf("%s, %s", t.workload, kindOf(t.workload).counted(t.count))
 	if t.against == "" {
-		return fmt.Sprintf("%s: %s of %s %s %g MiB", where, t.metric.name, t.subject, sign, t.bound)
+		return fmt.Sprintf("%s: %s of %s %s %g%s", where, t.metric.name, t.subject, sign, t.bound, t.metric.unit)
 	}
 	return fmt.Sprintf("%s: %s of %s %s %g x %s", where, t.metric.name, t.subject, sign, t.bound, t.against)
+}
+
+// kindOf a workload, whose key must be in a mode.
+func kindOf(key string) *kind {
+	for _, m := range modes() {
+		for _, w := range m.workloads() {
+			if w.key == key {
+				return w.kind
+			}
+		}
+	}
+	panic("no mode has a workload " + key)
 }
 
 const (
@@ -123,14 +125,14 @@ func judge(list []target, res *results) []verdict {
 
 func (t target) judge(res *results) verdict {
 	v := verdict{Target: t.String(), Result: resultNone}
-	ours := cellKey{t.subject, t.workload, t.connections}
+	ours := cellKey{t.subject, t.workload, t.count}
 	value, ok := 0.0, false
 	if t.against == "" {
 		var m sample
-		m, ok = res.median(ours)
-		value = t.metric.of(m)
+		m, _ = res.median(ours)
+		value, ok = m[t.metric]
 	} else {
-		value, ok = res.ratio(ours, cellKey{t.against, t.workload, t.connections}, t.metric)
+		value, ok = res.ratio(ours, cellKey{t.against, t.workload, t.count}, t.metric)
 	}
 	if !ok {
 		return v

@@ -15,31 +15,33 @@ const (
 	transferSize = 100 * mebi
 )
 
-// workload is asked at "/" + key. One with a transfer is done by the benchmark itself, one at a time; the others by wrk.
+// workload is asked at "/" + key.
 type workload struct {
-	key         string
-	title       string
-	connections []int // of wrk; nil: those of -connections
-	transfer    *transfer
-	check       func(body []byte) error // wrk workloads: is this the right answer?
+	key      string
+	title    string
+	kind     *kind
+	counts   []int // of connections, clients or processes: a table each; nil: those of -connections
+	transfer *transfer
+	check    func(body []byte) error // is this the right answer? nil: the kind of workload looks itself
 }
 
-// The order is that of measuring. Transfers come before what makes the heap large, where a body held in memory could hide.
-func workloads() []workload {
+// pages are the workloads of both modes. The order is that of measuring. Transfers come before what makes the heap large,
+// where a body held in memory could hide.
+func pages() []workload {
 	return []workload{
-		{key: "hello", title: "Hello, World!", check: isHello},
-		{key: "stream", title: "100 MiB streamed response", transfer: &transfer{}},
-		{key: "upload", title: "100 MiB upload", transfer: &transfer{upload: true}},
-		{key: "file", title: "100 MiB file (wsgi.file_wrapper)", transfer: &transfer{}},
-		{key: "large", title: "1 MiB response", connections: []int{16}, check: isLarge},
-		{key: "django", title: "Django page", connections: []int{16}, check: isDjango},
+		{key: "hello", title: "Hello, World!", kind: &kindLoad, check: isHello},
+		{key: "stream", title: "100 MiB streamed response", kind: &kindTransfer, counts: []int{1}, transfer: &transfer{}},
+		{key: "upload", title: "100 MiB upload", kind: &kindTransfer, counts: []int{1}, transfer: &transfer{upload: true}},
+		{key: "file", title: "100 MiB file (wsgi.file_wrapper)", kind: &kindTransfer, counts: []int{1}, transfer: &transfer{}},
+		{key: "large", title: "1 MiB response", kind: &kindLoad, counts: []int{16}, check: isLarge},
+		{key: "django", title: "Django page", kind: &kindLoad, counts: []int{16}, check: isDjango},
 	}
 }
 
-func chooseWorkloads(keys []string) ([]workload, error) {
+func chooseWorkloads(all []workload, keys []string) ([]workload, error) {
 	var chosen []workload
 	var known []string
-	for _, w := range workloads() {
+	for _, w := range all {
 		known = append(known, w.key)
 		if len(keys) == 0 || slices.Contains(keys, w.key) {
 			chosen = append(chosen, w)

@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-//go:embed apps/*.wsgi floor/mod_floor.c
+//go:embed apps/*.wsgi apps/*.py floor/mod_floor.c
 var embedded embed.FS
 
 // workspace is <root>/apps, htdocs, modules, and a folder for each started httpd.

@@ -1,0 +1,62 @@
+// This file is the table of what is measured, and of the columns in which it is printed.
+package main
+
+import "fmt"
+
+// metric is one number of a sample. A map of them is a sample, so all fields tell metrics apart.
+type metric struct {
+	key  string // in the JSON file
+	name string // in targets
+	unit string // of a bound on the number alone
+	sum  bool   // the rounds' sum counts, not their median: one answer of 503 in any round is one too many
+}
+
+var (
+	rate   = metric{key: "per_second", name: "requests/s"}
+	cpu    = metric{key: "cpu_us_per_request", name: "CPU per request"} // or per transfer
+	p50    = metric{key: "p50_ms", name: "p50"}
+	p99    = metric{key: "p99_ms", name: "p99"}
+	pss    = metric{key: "pss_mib", name: "PSS"}
+	growth = metric{key: "peak_rss_growth_mib", name: "peak memory growth", unit: " MiB"} // over the size before the first transfer
+)
+
+// MarshalText makes a sample an object of its metrics' keys.
+func (m metric) MarshalText() ([]byte, error) { return []byte(m.key), nil }
+
+// sample is one measurement, such as one run of wrk.
+type sample map[metric]float64
+
+// column prints a metric, and perhaps its ratio to that of the contender that the table compares with.
+type column struct {
+	title  string
+	metric metric
+	format string
+	factor float64 // from the metric's unit to the column's; 0: 1
+	ratio  bool
+}
+
+var loadColumns = []column{
+	{title: "requests/s", metric: rate, format: "%.0f", ratio: true},
+	{title: "CPU us/request", metric: cpu, format: "%.1f", ratio: true},
+	{title: "p50 ms", metric: p50, format: "%.2f"},
+	{title: "p99 ms", metric: p99, format: "%.2f", ratio: true},
+	{title: "PSS MiB", metric: pss, format: "%.1f", ratio: true},
+}
+
+var transferColumns = []column{
+	{title: "MiB/s", metric: rate, format: "%.0f", factor: transferSize / mebi, ratio: true},
+	{title: "CPU ms/transfer", metric: cpu, format: "%.1f", factor: 1e-3, ratio: true},
+	{title: "peak growth MiB", metric: growth, format: "%.1f"},
+	{title: "PSS MiB", metric: pss, format: "%.1f", ratio: true},
+}
+
+func (c column) print(m sample) string {
+	value, ok := m[c.metric]
+	if !ok {
+		return "-"
+	}
+	if c.factor != 0 {
+		value *= c.factor
+	}
+	return fmt.Sprintf(c.format, value)
+}
