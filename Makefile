@@ -213,13 +213,9 @@ lint: deps ## check formatting, go vet, staticcheck, C warnings, go.mod
 			-fsyntax-only $(WARNINGS) $$source; done
 	$(call go,mod tidy -diff)
 
-define bench_both
-$(call go,run ./tests/bench -mode embedded $(BENCHFLAGS))
-$(call go,run ./tests/bench -mode daemon $(BENCHFLAGS))
-endef
-bench: deps deps-bench ## measure against mod_wsgi and others; prints a table
+bench: deps deps-bench ## measure against mod_wsgi and others; prints tables
 	@$(MAKE) --no-print-directory build
-	$(if $(findstring -mode,$(BENCHFLAGS)),$(call go,run ./tests/bench $(BENCHFLAGS)),$(bench_both))
+	$(call go,run ./tests/bench $(BENCHFLAGS))
 
 fuzz: deps ## run every fuzz target for FUZZTIME
 	@$(MAKE) --no-print-directory build

@@ -3,11 +3,9 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // The shape of every daemon-mode contender.
@@ -30,10 +28,15 @@ type contender struct {
 	extra   []string     // argument list of a further process, each a template over site; nil: none
 }
 
-// need is a file without which a contender cannot run, and where it comes from.
+// need is a file, or a pattern of one, without which a contender cannot run, and where it comes from.
 type need struct{ path, from string }
 
 type loadModule struct{ name, path string }
+
+const (
+	floorModule = "bench_floor_module"
+	ourModule   = "gowsgi_module"
+)
 
 // wsgiConfig is what both WSGI modules understand, so both get exactly the same.
 const wsgiConfig = `{{range .Mounts}}WSGIScriptAlias /{{.URL}} {{$.Root}}/apps/{{.Script}}.wsgi{{.Options}}
@@ -79,6 +82,7 @@ const nginxGunicornConfig = `	upstream gunicorn {
 
 func contenders(opt options, t tools) []contender {
 	both := []string{modeEmbedded, modeDaemon}
+	groups := []string{modeDaemon, modeFairness}
 	httpd, nginx := httpdFront(t), nginxFront()
 	uwsgi := need{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"}
 	own := func(file string) string { return filepath.Join(t.modules, file) }
@@ -87,7 +91,7 @@ func contenders(opt options, t tools) []contender {
 	return []contender{
 		{
 			key: "floor", title: "C handler (the floor)", modes: both, front: httpd, serves: []string{"hello"},
-			modules: []loadModule{{"bench_floor_module", "{{.Root}}/modules/mod_floor.so"}},
+			modules: []loadModule{{floorModule, "{{.Root}}/modules/mod_floor.so"}},
 			config:  "SetHandler bench-floor\n",
 		}, {
 			key: "static", title: "static file", modes: both, front: httpd, serves: []string{"hello", "large", "file"},
@@ -98,17 +102,17 @@ func contenders(opt options, t tools) []contender {
 			config:  wsgiConfig,
 		}, {
 			key: "gowsgi", title: "mod_gowsgi embedded", modes: []string{modeEmbedded}, front: httpd,
-			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi.so")},
-			modules: []loadModule{{"gowsgi_module", "{{.Root}}/modules/mod_gowsgi.so"}},
+			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so")},
+			modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiConfig,
 		}, {
-			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: []string{modeDaemon}, front: httpd, needs: []need{modWSGI},
+			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: groups, front: httpd, needs: []need{modWSGI},
 			modules: []loadModule{{"wsgi_module", modWSGI.path}},
 			config:  wsgiDaemonConfig,
 		}, {
-			key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: []string{modeDaemon}, front: httpd,
-			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi.so"), build("gowsgid")},
-			modules: []loadModule{{"gowsgi_module", "{{.Root}}/modules/mod_gowsgi.so"}},
+			key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: groups, front: httpd,
+			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so"), build("gowsgid")},
+			modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiDaemonConfig,
 		}, {
 			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: []string{modeDaemon}, front: httpd,
@@ -165,44 +169,17 @@ func gunicornCommand(t tools) []string {
 	return append(args, "mounts:application")
 }
 
-// chooseContenders takes those of the mode that -only names (or all) and can run here; missing says which cannot and why.
-func chooseContenders(opt options, all []contender) (chosen []contender, missing []string, err error) {
-	var keys []string
-	for _, c := range all {
-		if !slices.Contains(c.modes, opt.mode.key) {
-			continue
-		}
-		keys = append(keys, c.key)
-		if len(opt.only) > 0 && !slices.Contains(opt.only, c.key) {
-			continue
-		}
-		if lack := c.lacks(); lack != "" {
-			missing = append(missing, lack)
-			fmt.Fprintln(os.Stderr, "bench: MISSING:", lack)
-			continue
-		}
-		chosen = append(chosen, c)
-	}
-	for _, key := range opt.only {
-		if !slices.Contains(keys, key) {
-			return nil, nil, fmt.Errorf("%w: -only: %q is no contender of -mode %s; there are: %s", errUsage, key, opt.mode.key, strings.Join(keys, ", "))
-		}
-	}
-	if len(chosen) == 0 {
-		return nil, nil, fmt.Errorf("no contender can run:\n  %s", strings.Join(missing, "\n  "))
-	}
-	return chosen, missing, nil
-}
-
 // lacks says what keeps the contender from running, or nothing.
 func (c contender) lacks() string {
 	for _, n := range slices.Concat(c.front.needs, c.needs) {
-		if _, err := os.Stat(n.path); err != nil {
+		if found, err := filepath.Glob(n.path); err != nil || len(found) == 0 {
 			return fmt.Sprintf("%s (%s): there is no %s; get it with `%s`, or leave the contender out with -only", c.key, c.title, n.path, n.from)
 		}
 	}
 	return ""
 }
+
+func (c contender) takesPart(m mode) bool { return slices.Contains(c.modes, m.key) }
 
 func (c contender) offers(w workload) bool {
 	return c.serves == nil || slices.Contains(c.serves, w.key)

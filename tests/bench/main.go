@@ -2,9 +2,9 @@
 //
 // The program starts the servers of each contender, one contender after the other and in alternating order over several
 // rounds, loads them, and prints requests/s, CPU per request over all of their processes, latencies, memory, and whether
-// the targets are met. What is compared is a mode. Run it with `make bench` or
+// the targets are met. What is compared is a mode; all of them are run unless -mode says otherwise. Run it with `make bench` or
 //
-//	go run ./tests/bench -only mod_wsgi,gowsgi -workloads hello -connections 16 -rounds 1
+//	go run ./tests/bench -mode embedded -only mod_wsgi,gowsgi -workloads hello -connections 16 -rounds 1
 package main
 
 import (
@@ -23,8 +23,8 @@ import (
 
 // options are the flags, read-only after parseOptions.
 type options struct {
-	mode        mode
-	only        []string // contender keys; empty: all of the mode
+	modes       []mode
+	only        []string // contender keys; empty: all of the modes
 	workloads   []string // workload keys; empty: all
 	connections []int
 	rounds      int
@@ -68,11 +68,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	chosen, missing, err := chooseContenders(opt, contenders(opt, tools))
-	if err != nil {
-		return err
-	}
-	loads, err := chooseWorkloads(opt.mode.workloads(), opt.workloads)
+	plans, err := makePlans(opt, contenders(opt, tools))
 	if err != nil {
 		return err
 	}
@@ -81,36 +77,31 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer space.remove(opt.keep)
-	if err := space.fill(ctx, chosen, loads); err != nil {
+	if err := space.fill(ctx, plans); err != nil {
 		return err
 	}
-	b := &bench{opt: opt, tools: tools, space: space, contenders: chosen, workloads: loads, log: os.Stderr}
-	res, err := b.run(ctx)
-	if err != nil {
-		return err
-	}
-	return conclude(opt, res, missing)
+	return measure(ctx, opt, tools, space, plans)
 }
 
-// conclude prints and saves the results, and says what keeps the run from being complete.
-func conclude(opt options, res *results, missing []string) error {
-	verdicts := judge(opt.mode.targets(), res)
-	writeReport(os.Stdout, res, verdicts)
-	if opt.json != "" {
-		if err := writeJSON(opt.json, res, verdicts); err != nil {
+// measure runs one plan after the other, prints each one's results when it is through, and says what keeps the run from
+// being complete.
+func measure(ctx context.Context, opt options, t tools, space *workspace, plans []plan) error {
+	var reports []report
+	var problems []string
+	for _, p := range plans {
+		b := &bench{opt: opt, tools: t, space: space, plan: p, log: os.Stderr}
+		res, err := b.run(ctx)
+		if err != nil {
 			return err
 		}
+		r := report{res, judge(p.targets(), res)}
+		r.print(os.Stdout)
+		reports = append(reports, r)
+		problems = append(problems, r.problems(opt.strict)...)
 	}
-	var problems []string
-	for _, m := range missing {
-		problems = append(problems, "not measured: "+m)
-	}
-	problems = append(problems, res.Failures...)
-	if opt.strict {
-		for _, v := range verdicts {
-			if v.Result == resultMiss {
-				problems = append(problems, "target missed: "+v.Target)
-			}
+	if opt.json != "" {
+		if err := writeJSON(opt.json, reports); err != nil {
+			return err
 		}
 	}
 	if len(problems) > 0 {
@@ -121,10 +112,10 @@ func conclude(opt options, res *results, missing []string) error {
 
 func parseOptions(args []string) (options, error) {
 	var opt options
-	var key, only, loads, conns string
+	var keys, only, loads, conns string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&key, "mode", modeEmbedded, "what to compare: "+strings.Join(modeKeys(), ", "))
-	f.StringVar(&only, "only", "", "comma-separated contenders (default: all of the mode; -only help lists them)")
+	f.StringVar(&keys, "mode", strings.Join(modeKeys(), ","), "comma-separated modes: what to compare")
+	f.StringVar(&only, "only", "", "comma-separated contenders (default: all of the modes; -only help lists them)")
 	f.StringVar(&loads, "workloads", "", "comma-separated workloads (default: all; -workloads help lists them)")
 	f.StringVar(&conns, "connections", "1,16,64", "numbers of connections of the hello workload")
 	f.IntVar(&opt.rounds, "rounds", 3, "alternating rounds; medians are reported")
@@ -143,7 +134,7 @@ func parseOptions(args []string) (options, error) {
 	}
 	opt.only, opt.workloads = splitList(only), splitList(loads)
 	var err error
-	if opt.mode, err = findMode(key); err != nil {
+	if opt.modes, err = findModes(splitList(keys)); err != nil {
 		return opt, err
 	}
 	if opt.connections, err = parseConnections(conns); err != nil {

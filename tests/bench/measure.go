@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// bench is one run of the program.
+// bench is one run of a mode.
 type bench struct {
-	opt        options
-	tools      tools
-	space      *workspace
-	contenders []contender
-	workloads  []workload
-	log        io.Writer // progress
+	opt   options
+	tools tools
+	space *workspace
+	plan  plan
+	log   io.Writer // progress
 }
 
 // run measures everything. A contender's failure is noted in the results and does not keep the others from running; an
@@ -25,12 +24,12 @@ func (b *bench) run(ctx context.Context) (*results, error) {
 	res := newResults(b)
 	for round := range b.opt.rounds {
 		res.round = round
-		order := slices.Clone(b.contenders)
+		order := slices.Clone(b.plan.contenders)
 		if round%2 == 1 {
 			slices.Reverse(order) // what drifts with time favours nobody
 		}
 		for _, c := range order {
-			fmt.Fprintf(b.log, "bench: round %d of %d: %s\n", round+1, b.opt.rounds, c.key)
+			fmt.Fprintf(b.log, "bench: %s, round %d of %d: %s\n", b.plan.key, round+1, b.opt.rounds, c.key)
 			err := b.contender(ctx, c, res)
 			if ctx.Err() != nil {
 				return nil, fmt.Errorf("interrupted: %w", ctx.Err())
@@ -43,28 +42,69 @@ func (b *bench) run(ctx context.Context) (*results, error) {
 	return res, nil
 }
 
-// contender starts one httpd, takes each of its measurements once, and stops it.
+// contender takes each of its measurements once: those that share a server first, then each that has one of its own.
 func (b *bench) contender(ctx context.Context, c contender, res *results) error {
-	srv, err := startServer(ctx, b.space, b.tools, c)
+	var together, alone []workload
+	for _, w := range b.plan.workloads {
+		switch {
+		case !c.offers(w):
+		case w.kind.alone:
+			alone = append(alone, w)
+		default:
+			together = append(together, w)
+		}
+	}
+	if len(together) > 0 {
+		if err := b.together(ctx, c, together, res); err != nil {
+			return err
+		}
+	}
+	for _, w := range alone {
+		for _, n := range w.countsOr(b.opt.connections) {
+			if err := b.alone(ctx, c, w, n, res); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// together measures workloads with one server. One that fails keeps the others from nothing.
+func (b *bench) together(ctx context.Context, c contender, loads []workload, res *results) error {
+	srv, err := startServer(ctx, b.space, b.tools, c, func(*site) {})
 	if err != nil {
 		return err
 	}
 	defer srv.stop()
-	if err := b.warmUp(ctx, srv, "hello", b.opt.warmup); err != nil {
+	if err := b.warmUp(ctx, srv, probe, b.opt.warmup); err != nil {
 		return err
 	}
-	for _, w := range b.workloads {
-		if !c.offers(w) {
-			continue
-		}
-		if err := b.workload(ctx, srv, w, res); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			res.fail(c.key+", "+w.key, fmt.Errorf("%w%s", err, srv.logTail()))
+	for _, w := range loads {
+		err := b.workload(ctx, srv, w, res)
+		if err := b.note(ctx, srv, w, res, err); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// alone measures a workload with a server that is configured for it.
+func (b *bench) alone(ctx context.Context, c contender, w workload, n int, res *results) error {
+	srv, err := startServer(ctx, b.space, b.tools, c, func(v *site) { w.kind.configure(v, w, n) })
+	if err != nil {
+		return err
+	}
+	defer srv.stop()
+	return b.note(ctx, srv, w, res, b.cell(ctx, srv, w, n, res))
+}
+
+// note keeps a workload's failure among the results. Only an interrupt goes further.
+func (b *bench) note(ctx context.Context, srv *server, w workload, res *results, err error) error {
+	if err != nil && ctx.Err() == nil {
+		res.fail(srv.key+", "+w.key, fmt.Errorf("%w%s", err, srv.logTail()))
+		err = nil
+	}
+	return err
 }
 
 // warmUp uses enough connections to reach every child.
@@ -83,15 +123,25 @@ func (b *bench) workload(ctx context.Context, srv *server, w workload, res *resu
 		}
 	}
 	for _, n := range w.countsOr(b.opt.connections) {
-		s, err := w.kind.measure(ctx, b, srv, w, n)
-		if err != nil {
+		if err := b.cell(ctx, srv, w, n, res); err != nil {
 			return err
 		}
-		if err := srv.addMemory(s); err != nil {
-			return err
-		}
-		res.add(cellKey{srv.key, w.key, n}, s)
 	}
+	return nil
+}
+
+// cell measures one row of a table, and the memory in use after it.
+func (b *bench) cell(ctx context.Context, srv *server, w workload, n int, res *results) error {
+	s, err := w.kind.measure(ctx, b, srv, w, n)
+	if err != nil {
+		return err
+	}
+	bytes, err := srv.pss()
+	if err != nil {
+		return err
+	}
+	s[pss] = float64(bytes) / mebi
+	res.add(cellKey{srv.key, w.key, n}, s)
 	return nil
 }
 
@@ -102,17 +152,12 @@ func (w workload) countsOr(given []int) []int {
 	return w.counts
 }
 
-// addMemory notes the memory in use after a measurement.
-func (s *server) addMemory(to sample) error {
-	bytes, err := s.pss()
-	to[pss] = float64(bytes) / mebi
-	return err
-}
-
 // kind is a way to measure, with the columns of its tables and what is counted in their titles.
 type kind struct {
 	one, many string
 	columns   []column
+	alone     bool // each has a server of its own, which configure prepares for it
+	configure func(v *site, w workload, n int)
 	measure   func(ctx context.Context, b *bench, srv *server, w workload, n int) (sample, error)
 }
 
@@ -127,7 +172,7 @@ var kindLoad = kind{one: "connection", many: "connections", columns: loadColumns
 
 // measureLoad is one run of wrk with the CPU time that the contender used for it.
 func measureLoad(ctx context.Context, b *bench, srv *server, w workload, connections int) (sample, error) {
-	if w.key != "hello" {
+	if w.key != probe {
 		// Each child loads the application before it counts.
 		if err := b.warmUp(ctx, srv, w.key, b.opt.warmup/2); err != nil {
 			return nil, err

@@ -12,12 +12,14 @@ type metric struct {
 }
 
 var (
-	rate   = metric{key: "per_second", name: "requests/s"}
-	cpu    = metric{key: "cpu_us_per_request", name: "CPU per request"} // or per transfer
-	p50    = metric{key: "p50_ms", name: "p50"}
-	p99    = metric{key: "p99_ms", name: "p99"}
-	pss    = metric{key: "pss_mib", name: "PSS"}
-	growth = metric{key: "peak_rss_growth_mib", name: "peak memory growth", unit: " MiB"} // over the size before the first transfer
+	rate    = metric{key: "per_second", name: "requests/s"}
+	cpu     = metric{key: "cpu_us_per_request", name: "CPU per request"} // or per transfer
+	p50     = metric{key: "p50_ms", name: "p50"}
+	p99     = metric{key: "p99_ms", name: "p99"}
+	pss     = metric{key: "pss_mib", name: "PSS"}
+	longest = metric{key: "max_ms", name: "longest wait"}
+	refused = metric{key: "not_200", name: "answers that are not 200", sum: true}
+	growth  = metric{key: "peak_rss_growth_mib", name: "peak memory growth", unit: " MiB"} // over the size before the first transfer
 )
 
 // MarshalText makes a sample an object of its metrics' keys.
@@ -41,6 +43,14 @@ var loadColumns = []column{
 	{title: "p50 ms", metric: p50, format: "%.2f"},
 	{title: "p99 ms", metric: p99, format: "%.2f", ratio: true},
 	{title: "PSS MiB", metric: pss, format: "%.1f", ratio: true},
+}
+
+var crowdColumns = []column{
+	{title: "requests/s", metric: rate, format: "%.1f", ratio: true},
+	{title: "p50 ms", metric: p50, format: "%.0f", ratio: true},
+	{title: "p99 ms", metric: p99, format: "%.0f", ratio: true},
+	{title: "max ms", metric: longest, format: "%.0f"},
+	{title: "not 200", metric: refused, format: "%.0f"},
 }
 
 var transferColumns = []column{

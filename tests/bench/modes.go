@@ -1,17 +1,15 @@
 // This file is the table of modes: what one run of the program compares, with whom, and what has to be reached.
 package main
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 const (
 	modeEmbedded = "embedded"
 	modeDaemon   = "daemon"
+	modeFairness = "fairness"
 )
 
-// mode is chosen by -mode. Which contenders take part in it, they say themselves.
+// mode is what -mode chooses. Which contenders take part in it, they say themselves.
 type mode struct {
 	key       string
 	peer      string // the contender that the tables' ratios compare with
@@ -28,6 +26,9 @@ func modes() []mode {
 			"uWSGI loads every application at its start, Django among them: its PSS compares in the Django table only.",
 			sumsNote,
 		}},
+		{key: modeFairness, peer: "mod_wsgi-daemon", workloads: fairness, targets: fairnessTargets, notes: []string{
+			"Each client has a connection of its own, and asks again when it has its answer; the application sleeps.",
+		}},
 	}
 }
 
@@ -41,11 +42,16 @@ func modeKeys() []string {
 	return keys
 }
 
-func findMode(key string) (mode, error) {
+// findModes keeps the order of the table.
+func findModes(keys []string) ([]mode, error) {
+	if err := checkKnown("-mode", keys, modeKeys()); err != nil {
+		return nil, err
+	}
+	var found []mode
 	for _, m := range modes() {
-		if m.key == key {
-			return m, nil
+		if wanted(keys, m.key) {
+			found = append(found, m)
 		}
 	}
-	return mode{}, fmt.Errorf("%w: -mode is %q; it must be one of %s", errUsage, key, strings.Join(modeKeys(), ", "))
+	return found, nil
 }

@@ -11,20 +11,43 @@ import (
 	"strings"
 )
 
-func writeReport(w io.Writer, res *results, verdicts []verdict) {
-	fmt.Fprintf(w, "# Benchmark, %s mode\n\n%s.\n%s.\n", res.mode.key, res.Machine, res.Shape)
-	for _, note := range res.mode.notes {
+// report is what came out of a mode.
+type report struct {
+	*results
+	verdicts []verdict
+}
+
+// problems are what keeps the run of a mode from being complete; strict counts missed targets too.
+func (r report) problems(strict bool) []string {
+	var list []string
+	for _, m := range r.plan.missing {
+		list = append(list, "not measured: "+m)
+	}
+	list = append(list, r.Failures...)
+	for _, v := range r.verdicts {
+		if strict && v.Result == resultMiss {
+			list = append(list, "target missed: "+v.Target)
+		}
+	}
+	return list
+}
+
+func (r report) print(w io.Writer) {
+	res := r.results
+	fmt.Fprintf(w, "# Benchmark: %s\n\n%s.\n%s.\n", res.plan.key, res.Machine, res.Shape)
+	for _, note := range res.plan.notes {
 		fmt.Fprintln(w, note)
 	}
 	if res.Load > 0.5 {
 		fmt.Fprintf(w, "**The load average was %.1f before the run: others used this machine, so compare within a table only.**\n", res.Load)
 	}
-	for _, load := range res.workloads {
+	for _, load := range res.plan.workloads {
 		for _, n := range res.countsOf(load) {
 			writeTable(w, res, load, n)
 		}
 	}
-	writeVerdicts(w, verdicts)
+	writeVerdicts(w, r.verdicts)
+	fmt.Fprintln(w)
 }
 
 // countsOf lists the numbers of connections that anything was measured with, smallest first.
@@ -40,11 +63,11 @@ func (r *results) countsOf(load workload) []int {
 
 func writeTable(w io.Writer, res *results, load workload, count int) {
 	fmt.Fprintf(w, "\n## %s, %s\n\n", load.title, load.kind.counted(count))
-	rows := [][]string{header(load.kind, res.mode.peer)}
-	for _, c := range res.contenders {
+	rows := [][]string{header(load.kind, res.plan.peer)}
+	for _, c := range res.plan.contenders {
 		key := cellKey{c.key, load.key, count}
 		if m, ok := res.median(key); ok {
-			base := cellKey{res.mode.peer, load.key, count}
+			base := cellKey{res.plan.peer, load.key, count}
 			rows = append(rows, row(c, load.kind, m, func(of metric) (float64, bool) { return res.ratio(key, base, of) }))
 		}
 	}
@@ -135,24 +158,40 @@ type jsonCell struct {
 	Samples   []measured `json:"samples"`
 }
 
-func writeJSON(file string, res *results, verdicts []verdict) error {
-	var cells []jsonCell
-	for _, load := range res.workloads {
-		for _, n := range res.countsOf(load) {
-			for _, c := range res.contenders {
-				key := cellKey{c.key, load.key, n}
-				if m, ok := res.median(key); ok {
-					cells = append(cells, jsonCell{c.key, c.front.name, load.key, n, m, res.samples[key]})
-				}
-			}
-		}
+// jsonReport is the form of a mode's results in the file.
+type jsonReport struct {
+	Mode     string     `json:"mode"`
+	Machine  string     `json:"machine"`
+	Shape    string     `json:"shape"`
+	Load     float64    `json:"load_average"`
+	Cells    []jsonCell `json:"cells"`
+	Targets  []verdict  `json:"targets"`
+	Failures []string   `json:"failures"`
+}
+
+func writeJSON(file string, reports []report) error {
+	var list []jsonReport
+	for _, r := range reports {
+		list = append(list, jsonReport{r.plan.key, r.Machine, r.Shape, r.Load, r.cells(), r.verdicts, r.Failures})
 	}
-	data, err := json.MarshalIndent(map[string]any{
-		"time": stamp(), "mode": res.mode.key, "machine": res.Machine, "shape": res.Shape, "load_average": res.Load,
-		"cells": cells, "targets": verdicts, "failures": res.Failures,
-	}, "", "  ")
+	data, err := json.MarshalIndent(map[string]any{"time": stamp(), "modes": list}, "", "  ")
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(file, append(data, '\n'), 0o644)
+}
+
+func (r *results) cells() []jsonCell {
+	var cells []jsonCell
+	for _, load := range r.plan.workloads {
+		for _, n := range r.countsOf(load) {
+			for _, c := range r.plan.contenders {
+				key := cellKey{c.key, load.key, n}
+				if m, ok := r.median(key); ok {
+					cells = append(cells, jsonCell{c.key, c.front.name, load.key, n, m, r.samples[key]})
+				}
+			}
+		}
+	}
+	return cells
 }

@@ -27,27 +27,23 @@ type cellKey struct {
 
 // results collect samples while the run goes on, and are read-only afterwards.
 type results struct {
-	mode       mode
-	Machine    string
-	Load       float64 // load average when the run began
-	Shape      string
-	contenders []contender
-	workloads  []workload
-	samples    map[cellKey][]measured
-	round      int // the one that goes on
-	Failures   []string
+	plan     plan
+	Machine  string
+	Load     float64 // load average when the run began
+	Shape    string
+	samples  map[cellKey][]measured
+	round    int // the one that goes on
+	Failures []string
 }
 
 func newResults(b *bench) *results {
 	return &results{
-		mode:    b.opt.mode,
+		plan:    b.plan,
 		Machine: fmt.Sprintf("%s; Linux %s, %d cores", b.tools.version, kernel(), runtime.NumCPU()),
 		Load:    loadAverage(),
 		Shape: fmt.Sprintf("event MPM, %d children of %d threads, keep-alive, no access log; medians of %d alternating rounds of %s, ratios too",
 			b.opt.children, b.opt.threads, b.opt.rounds, b.opt.duration),
-		contenders: b.contenders,
-		workloads:  b.workloads,
-		samples:    make(map[cellKey][]measured),
+		samples: make(map[cellKey][]measured),
 	}
 }
 

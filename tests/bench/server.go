@@ -23,6 +23,9 @@ const (
 	stopWithin  = 10 * time.Second
 )
 
+// probe is what every server answers: the URL, and the script behind it.
+const probe = "hello"
+
 // child is a process that the benchmark started; done is closed when it has ended.
 type child struct {
 	cmd  *exec.Cmd
@@ -41,8 +44,8 @@ func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }
 
-// startServer returns when it answers; then the caller must stop it.
-func startServer(ctx context.Context, s *workspace, t tools, c contender) (*server, error) {
+// startServer returns when it answers; then the caller must stop it. configure may change its site.
+func startServer(ctx context.Context, s *workspace, t tools, c contender, configure func(*site)) (*server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -51,6 +54,7 @@ func startServer(ctx context.Context, s *workspace, t tools, c contender) (*serv
 	if err != nil {
 		return nil, err
 	}
+	configure(&v)
 	srv := &server{contender: c, site: v}
 	if err := srv.prepare(); err != nil {
 		return nil, err
@@ -169,7 +173,7 @@ func (s *server) url(key string) string {
 func (s *server) awaitAnswer(ctx context.Context) error {
 	deadline := time.Now().Add(startWithin)
 	for {
-		err := s.verify(ctx, "hello", isHello)
+		err := s.verify(ctx, probe, isHello)
 		if err == nil {
 			return nil
 		}

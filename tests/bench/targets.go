@@ -65,6 +65,16 @@ func ahead(ours, theirs string, counts ...int) []target {
 	return list
 }
 
+func fairnessTargets() []target {
+	ours, theirs := "gowsgi-daemon", "mod_wsgi-daemon"
+	return []target{
+		{ours, theirs, "a", 16, p99, false, 1 + noise},
+		{ours, theirs, "b", 20, p99, false, 1 + noise},
+		{ours, theirs, "c", 24, p99, false, 1 + noise},
+		{ours, "", "d", 60, refused, false, 0},
+	}
+}
+
 // noWorse bounds both the speed and the CPU time.
 func noWorse(ours, theirs, workload string, count int) []target {
 	return []target{

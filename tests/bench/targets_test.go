@@ -13,16 +13,17 @@ import (
 )
 
 func modeNamed(key string) mode {
-	m, err := findMode(key)
+	found, err := findModes([]string{key})
 	if err != nil {
 		panic(err)
 	}
-	return m
+	return found[0]
 }
 
 // sampled is a run in which the rates at 16 connections are given.
 func sampled(rates map[string][]float64) *results {
-	r := &results{mode: modeNamed(modeEmbedded), contenders: contenders(options{}, tools{}), workloads: pages(), samples: make(map[cellKey][]measured)}
+	p := plan{mode: modeNamed(modeEmbedded), contenders: contenders(options{}, tools{}), workloads: pages()}
+	r := &results{plan: p, samples: make(map[cellKey][]measured)}
 	for key, list := range rates {
 		for round, value := range list {
 			r.round = round
@@ -78,13 +79,15 @@ func TestTargetsNameWhatExists(t *testing.T) {
 			served[c.key] = c
 		}
 		for _, target := range mode.targets() {
-			loads, err := chooseWorkloads(mode.workloads(), []string{target.workload})
-			require.NoError(t, err, target)
+			var p plan
+			p.mode = mode
+			p.chooseWorkloads([]string{target.workload})
+			require.Len(t, p.workloads, 1, target)
 			for _, key := range []string{target.subject, target.against} {
 				if c, ok := served[key]; key != "" {
 					require.True(t, ok, key)
 					assert.Contains(t, c.modes, mode.key, target)
-					assert.True(t, c.offers(loads[0]), target)
+					assert.True(t, c.offers(p.workloads[0]), target)
 				}
 			}
 		}
@@ -94,7 +97,7 @@ func TestTargetsNameWhatExists(t *testing.T) {
 func TestReport(t *testing.T) {
 	r := sampled(map[string][]float64{"gowsgi": {2000}, "mod_wsgi": {1000}, "floor": {3000}})
 	var out strings.Builder
-	writeReport(&out, r, judge(embeddedTargets(), r))
+	report{r, judge(embeddedTargets(), r)}.print(&out)
 	assert.Contains(t, out.String(), "## Hello, World!, 16 connections")
 	assert.Regexp(t, `\| mod_gowsgi embedded +\| httpd \| +2000 \| +2.00 \| +500.0 \| +0.50 \|`, out.String())
 	assert.Contains(t, out.String(), "PASS  hello, 16 connections: requests/s of gowsgi >= 1.6 x mod_wsgi (2.00)")
@@ -104,19 +107,24 @@ func TestReport(t *testing.T) {
 func TestJSON(t *testing.T) {
 	r := sampled(map[string][]float64{"gowsgi": {2000, 3000, 1000}})
 	file := filepath.Join(t.TempDir(), "out.json")
-	require.NoError(t, writeJSON(file, r, judge(embeddedTargets(), r)))
+	require.NoError(t, writeJSON(file, []report{{r, judge(embeddedTargets(), r)}}))
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
 	var got struct {
-		Cells []struct {
-			Median  map[string]float64
-			Samples []any
+		Modes []struct {
+			Mode  string
+			Cells []struct {
+				Median  map[string]float64
+				Samples []any
+			}
 		}
 	}
 	require.NoError(t, json.Unmarshal(data, &got))
-	require.Len(t, got.Cells, 1)
-	assert.Equal(t, 2000.0, got.Cells[0].Median["per_second"])
-	assert.Len(t, got.Cells[0].Samples, 3)
+	require.Len(t, got.Modes, 1)
+	assert.Equal(t, modeEmbedded, got.Modes[0].Mode)
+	require.Len(t, got.Modes[0].Cells, 1)
+	assert.Equal(t, 2000.0, got.Modes[0].Cells[0].Median["per_second"])
+	assert.Len(t, got.Modes[0].Cells[0].Samples, 3)
 }
 
 func TestParseOptions(t *testing.T) {
@@ -130,27 +138,60 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
-func TestChooseContenders(t *testing.T) {
+func TestPlans(t *testing.T) {
 	embedded := modeNamed(modeEmbedded)
 	here := contender{key: "here", modes: []string{modeEmbedded}}
 	gone := contender{key: "gone", modes: []string{modeEmbedded}, needs: []need{{"/does/not/exist", "make build"}}}
-	other := contender{key: "other", modes: []string{modeDaemon}}
+	other := contender{key: "other", modes: []string{modeDaemon}, serves: []string{"hello"}}
 	all := []contender{here, gone, other}
+	keys := func(opt options) map[string][]string {
+		plans, err := makePlans(opt, all)
+		require.NoError(t, err)
+		found := make(map[string][]string)
+		for _, p := range plans {
+			for _, c := range p.contenders {
+				found[p.key] = append(found[p.key], c.key)
+			}
+		}
+		return found
+	}
+	assert.Equal(t, map[string][]string{modeEmbedded: {"here"}, modeDaemon: {"other"}}, keys(options{modes: modes()}))
+	assert.Equal(t, map[string][]string{modeEmbedded: {"here"}}, keys(options{modes: []mode{embedded}}))
+	assert.Equal(t, map[string][]string{modeDaemon: {"other"}}, keys(options{modes: modes(), only: []string{"other"}}))
+	assert.Equal(t, map[string][]string{modeEmbedded: {"here"}}, keys(options{modes: modes(), workloads: []string{"django"}}))
 
-	chosen, missing, err := chooseContenders(options{mode: embedded}, all)
-	require.NoError(t, err)
-	assert.Len(t, chosen, 1)
-	require.Len(t, missing, 1)
-	assert.Contains(t, missing[0], "make build")
-
-	_, missing, err = chooseContenders(options{mode: embedded, only: []string{"here"}}, all)
-	require.NoError(t, err)
-	assert.Empty(t, missing, "-only leaves the missing one out")
-
-	_, _, err = chooseContenders(options{mode: embedded, only: []string{"other"}}, all)
-	assert.ErrorIs(t, err, errUsage, "not of this mode")
-	_, _, err = chooseContenders(options{mode: embedded, only: []string{"gone"}}, all)
+	for _, opt := range []options{
+		{modes: modes(), only: []string{"none"}},
+		{modes: modes(), workloads: []string{"none"}},
+		{modes: []mode{embedded}, only: []string{"other"}},
+	} {
+		_, err := makePlans(opt, all)
+		assert.ErrorIs(t, err, errUsage)
+	}
+	_, err := makePlans(options{modes: modes(), only: []string{"gone"}}, all)
 	assert.ErrorContains(t, err, "/does/not/exist")
+}
+
+// What cannot run makes a run incomplete, unless it is not asked for.
+func TestMissing(t *testing.T) {
+	gone := contender{key: "gone", modes: []string{modeEmbedded}, needs: []need{{"/does/not/exist", "make build"}}}
+	here := contender{key: "here", modes: []string{modeEmbedded}}
+	plans, err := makePlans(options{modes: modes()}, []contender{gone, here})
+	require.NoError(t, err)
+	require.Len(t, plans, 1)
+	problems := report{results: &results{plan: plans[0]}}.problems(false)
+	require.Len(t, problems, 1)
+	assert.Contains(t, problems[0], "make build")
+
+	plans, err = makePlans(options{modes: modes(), only: []string{"here"}}, []contender{gone, here})
+	require.NoError(t, err)
+	assert.Empty(t, report{results: &results{plan: plans[0]}}.problems(false))
+}
+
+func TestStrict(t *testing.T) {
+	r := report{&results{}, []verdict{{"good", resultPass, 1}, {"bad", resultMiss, 2}, {"unknown", resultNone, 0}}}
+	assert.Empty(t, r.problems(false))
+	assert.Equal(t, []string{"target missed: bad"}, r.problems(true))
 }
 
 // The rounds' sum counts of what must not happen at all.
@@ -160,14 +201,15 @@ func TestCombine(t *testing.T) {
 	assert.Equal(t, 3.0, metric{sum: true}.combine(values))
 }
 
-func TestFindMode(t *testing.T) {
-	for _, key := range modeKeys() {
-		m, err := findMode(key)
-		require.NoError(t, err)
-		assert.Equal(t, key, m.key)
-		assert.NotEmpty(t, m.workloads())
+func TestFindModes(t *testing.T) {
+	all, err := findModes(nil)
+	require.NoError(t, err)
+	assert.Len(t, all, len(modes()))
+	for _, m := range all {
+		assert.NotEmpty(t, m.workloads(), m.key)
+		assert.NotEmpty(t, m.targets(), m.key)
 	}
-	_, err := findMode("other")
+	_, err = findModes([]string{"other"})
 	assert.ErrorIs(t, err, errUsage)
 }
 

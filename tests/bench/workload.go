@@ -4,8 +4,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"slices"
-	"strings"
 )
 
 const (
@@ -22,6 +20,7 @@ type workload struct {
 	kind     *kind
 	counts   []int // of connections, clients or processes: a table each; nil: those of -connections
 	transfer *transfer
+	crowd    *crowd
 	check    func(body []byte) error // is this the right answer? nil: the kind of workload looks itself
 }
 
@@ -38,21 +37,18 @@ func pages() []workload {
 	}
 }
 
-func chooseWorkloads(all []workload, keys []string) ([]workload, error) {
-	var chosen []workload
-	var known []string
-	for _, w := range all {
-		known = append(known, w.key)
-		if len(keys) == 0 || slices.Contains(keys, w.key) {
-			chosen = append(chosen, w)
-		}
+// fairness is about groups in which all threads are at work: whether those who wait get their turn.
+func fairness() []workload {
+	return []workload{
+		{key: "a", title: "2 processes of 1 thread, 50 ms each", kind: &kindCrowd, counts: []int{16},
+			crowd: &crowd{group: "processes=2 threads=1", lasts: 5, next: always(50)}},
+		{key: "b", title: "5 processes of 1 thread, 100 ms each", kind: &kindCrowd, counts: []int{20},
+			crowd: &crowd{group: "processes=5 threads=1", lasts: 5, next: always(100)}},
+		{key: "c", title: "4 processes of 2 threads, 5 ms each, 500 ms one of ten", kind: &kindCrowd, counts: []int{24},
+			crowd: &crowd{group: "processes=4 threads=2", lasts: 5, next: seldom(5, 500)}},
+		{key: "d", title: "2 processes of 1 thread, queue-timeout=2, 50 ms each", kind: &kindCrowd, counts: []int{60},
+			crowd: &crowd{group: "processes=2 threads=1 queue-timeout=2", lasts: 5, next: always(50)}},
 	}
-	for _, key := range keys {
-		if !slices.Contains(known, key) {
-			return nil, fmt.Errorf("%w: -workloads: there is no %q; there are: %s", errUsage, key, strings.Join(known, ", "))
-		}
-	}
-	return chosen, nil
 }
 
 func isHello(body []byte) error {
