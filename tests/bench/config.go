@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"text/template"
+	"time"
 )
 
 // site is what the templates of a contender see.
@@ -23,6 +24,7 @@ type site struct {
 	Mounts      []mount
 	Groups      []group // daemon process groups; the first serves what says no other
 	Lines       string  // the contender's own configuration
+	StartWithin time.Duration
 }
 
 type siteModule struct{ Name, Path string }
@@ -30,8 +32,9 @@ type siteModule struct{ Name, Path string }
 // mount is an application at a URL. Options are those of WSGIScriptAlias.
 type mount struct{ URL, Script, Options string }
 
-// group is a daemon process group. Options are those of WSGIDaemonProcess.
-type group struct{ Name, Options string }
+// group is a daemon process group. Options are those of WSGIDaemonProcess; Import is a script that each of its processes
+// loads when it starts, or nothing.
+type group struct{ Name, Options, Import string }
 
 // httpdConfig is the same for all contenders with httpd. Children never come or go while it is measured: as many are started as
 // are allowed, and all of them may be idle. There are two of them unless a flag says otherwise: Debian's default, and
@@ -87,8 +90,8 @@ func (s *workspace) siteOf(c contender, t tools, port int) (site, error) {
 	v := site{
 		Root: s.root, Dir: filepath.Join(s.root, c.key), Port: port, Cores: runtime.NumCPU(),
 		Children: s.opt.children, Threads: s.opt.threads,
-		User: t.user, Group: t.group, Modules: t.modules,
-		Groups: []group{{"bench", fmt.Sprintf("processes=%d threads=%d", daemonProcesses, daemonThreads)}},
+		User: t.user, Group: t.group, Modules: t.modules, StartWithin: startWithin,
+		Groups: []group{{Name: "bench", Options: fmt.Sprintf("processes=%d threads=%d", daemonProcesses, daemonThreads)}},
 	}
 	for _, w := range pages() {
 		v.Mounts = append(v.Mounts, mount{URL: w.key, Script: w.key})

@@ -43,11 +43,13 @@ const wsgiConfig = `{{range .Mounts}}WSGIScriptAlias /{{.URL}} {{$.Root}}/apps/{
 {{end}}WSGIApplicationGroup %{GLOBAL}
 `
 
-const wsgiDaemonConfig = wsgiConfig + `WSGISocketPrefix {{.Dir}}/run/wsgi
-{{range .Groups}}WSGIDaemonProcess {{.Name}} {{.Options}}
-{{end}}WSGIProcessGroup {{(index .Groups 0).Name}}
+// Groups come before what names them, as mod_wsgi wants it.
+const wsgiDaemonConfig = `WSGISocketPrefix {{.Dir}}/run/wsgi
+{{range $group := .Groups}}WSGIDaemonProcess {{.Name}} {{.Options}}
+{{with .Import}}WSGIImportScript {{$.Root}}/apps/{{.}}.wsgi process-group={{$group.Name}} application-group=%{GLOBAL}
+{{end}}{{end}}WSGIProcessGroup {{(index .Groups 0).Name}}
 WSGIRestrictEmbedded On
-`
+` + wsgiConfig
 
 const uwsgiConfig = `ProxyPass / unix:{{.Dir}}/run/uwsgi.sock|uwsgi://bench/
 `
@@ -82,7 +84,7 @@ const nginxGunicornConfig = `	upstream gunicorn {
 
 func contenders(opt options, t tools) []contender {
 	both := []string{modeEmbedded, modeDaemon}
-	groups := []string{modeDaemon, modeFairness}
+	daemons := []string{modeDaemon, modeFairness, modeGroups}
 	httpd, nginx := httpdFront(t), nginxFront()
 	uwsgi := need{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"}
 	own := func(file string) string { return filepath.Join(t.modules, file) }
@@ -106,11 +108,11 @@ func contenders(opt options, t tools) []contender {
 			modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiConfig,
 		}, {
-			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: groups, front: httpd, needs: []need{modWSGI},
+			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: daemons, front: httpd, needs: []need{modWSGI},
 			modules: []loadModule{{"wsgi_module", modWSGI.path}},
 			config:  wsgiDaemonConfig,
 		}, {
-			key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: groups, front: httpd,
+			key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: daemons, front: httpd,
 			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so"), build("gowsgid")},
 			modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiDaemonConfig,

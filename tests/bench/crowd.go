@@ -41,7 +41,7 @@ func seldom(usual, slow int) func(int, *rand.Rand) string {
 var kindCrowd = kind{one: "client", many: "clients", columns: crowdColumns, alone: true, configure: groupOfCrowd, measure: measureCrowd}
 
 func groupOfCrowd(v *site, w workload, _ int) {
-	v.Groups = []group{{"bench", w.crowd.group}}
+	v.Groups = []group{{Name: "bench", Options: w.crowd.group}}
 	v.Mounts = []mount{{URL: probe, Script: probe}, {URL: "nap", Script: "nap"}}
 }
 

@@ -27,6 +27,7 @@ type options struct {
 	only        []string // contender keys; empty: all of the modes
 	workloads   []string // workload keys; empty: all
 	connections []int
+	processes   []int
 	rounds      int
 	duration    time.Duration
 	warmup      time.Duration
@@ -112,12 +113,13 @@ func measure(ctx context.Context, opt options, t tools, space *workspace, plans 
 
 func parseOptions(args []string) (options, error) {
 	var opt options
-	var keys, only, loads, conns string
+	var keys, only, loads, conns, procs string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&keys, "mode", strings.Join(modeKeys(), ","), "comma-separated modes: what to compare")
 	f.StringVar(&only, "only", "", "comma-separated contenders (default: all of the modes; -only help lists them)")
 	f.StringVar(&loads, "workloads", "", "comma-separated workloads (default: all; -workloads help lists them)")
 	f.StringVar(&conns, "connections", "1,16,64", "numbers of connections of the hello workload")
+	f.StringVar(&procs, "processes", "10,100,160,400", "numbers of processes of the groups that have nothing to do")
 	f.IntVar(&opt.rounds, "rounds", 3, "alternating rounds; medians are reported")
 	f.DurationVar(&opt.duration, "duration", 3*time.Second, "length of one wrk run")
 	f.DurationVar(&opt.warmup, "warmup", 2*time.Second, "load before the first measurement of each httpd")
@@ -137,7 +139,10 @@ func parseOptions(args []string) (options, error) {
 	if opt.modes, err = findModes(splitList(keys)); err != nil {
 		return opt, err
 	}
-	if opt.connections, err = parseConnections(conns); err != nil {
+	if opt.connections, err = parseCounts("-connections", conns); err != nil {
+		return opt, err
+	}
+	if opt.processes, err = parseCounts("-processes", procs); err != nil {
 		return opt, err
 	}
 	return opt, opt.check(f.Args())
@@ -152,6 +157,8 @@ func (o options) check(rest []string) error {
 	case o.threads <= slices.Max(o.connections):
 		// With all threads of a child busy, event MPM closes keep-alive connections, which a client sees as errors.
 		return fmt.Errorf("%w: -threads %d must be more than the largest of -connections", errUsage, o.threads)
+	case slices.ContainsFunc(o.processes, func(n int) bool { return n%processesOfGroup != 0 }):
+		return fmt.Errorf("%w: -processes: each must be a multiple of %d, the processes of a group", errUsage, processesOfGroup)
 	case o.rounds < 1 || o.transfers < 1 || o.children < 1 || o.threads < 1:
 		return fmt.Errorf("%w: -rounds, -transfers, -children and -threads must be at least 1", errUsage)
 	}
@@ -162,17 +169,17 @@ func splitList(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-func parseConnections(s string) ([]int, error) {
+func parseCounts(flag, s string) ([]int, error) {
 	var list []int
 	for _, word := range splitList(s) {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 1 {
-			return nil, fmt.Errorf("%w: -connections: %q is not a positive number", errUsage, word)
+			return nil, fmt.Errorf("%w: %s: %q is not a positive number", errUsage, flag, word)
 		}
 		list = append(list, n)
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: -connections is empty", errUsage)
+		return nil, fmt.Errorf("%w: %s is empty", errUsage, flag)
 	}
 	return list, nil
 }

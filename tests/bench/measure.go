@@ -60,7 +60,7 @@ func (b *bench) contender(ctx context.Context, c contender, res *results) error 
 		}
 	}
 	for _, w := range alone {
-		for _, n := range w.countsOr(b.opt.connections) {
+		for _, n := range w.countsIn(b.opt) {
 			if err := b.alone(ctx, c, w, n, res); err != nil {
 				return err
 			}
@@ -122,7 +122,7 @@ func (b *bench) workload(ctx context.Context, srv *server, w workload, res *resu
 			return err
 		}
 	}
-	for _, n := range w.countsOr(b.opt.connections) {
+	for _, n := range w.countsIn(b.opt) {
 		if err := b.cell(ctx, srv, w, n, res); err != nil {
 			return err
 		}
@@ -145,9 +145,9 @@ func (b *bench) cell(ctx context.Context, srv *server, w workload, n int, res *r
 	return nil
 }
 
-func (w workload) countsOr(given []int) []int {
+func (w workload) countsIn(opt options) []int {
 	if w.counts == nil {
-		return given
+		return w.kind.counts(opt)
 	}
 	return w.counts
 }
@@ -156,7 +156,8 @@ func (w workload) countsOr(given []int) []int {
 type kind struct {
 	one, many string
 	columns   []column
-	alone     bool // each has a server of its own, which configure prepares for it
+	counts    func(options) []int // of a workload that says none
+	alone     bool                // each has a server of its own, which configure prepares for it
 	configure func(v *site, w workload, n int)
 	measure   func(ctx context.Context, b *bench, srv *server, w workload, n int) (sample, error)
 }
@@ -168,7 +169,10 @@ func (k *kind) counted(n int) string {
 	return fmt.Sprintf("%d %s", n, k.many)
 }
 
-var kindLoad = kind{one: "connection", many: "connections", columns: loadColumns, measure: measureLoad}
+var kindLoad = kind{
+	one: "connection", many: "connections", columns: loadColumns,
+	counts: func(opt options) []int { return opt.connections }, measure: measureLoad,
+}
 
 // measureLoad is one run of wrk with the CPU time that the contender used for it.
 func measureLoad(ctx context.Context, b *bench, srv *server, w workload, connections int) (sample, error) {

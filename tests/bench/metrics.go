@@ -20,6 +20,12 @@ var (
 	longest = metric{key: "max_ms", name: "longest wait"}
 	refused = metric{key: "not_200", name: "answers that are not 200", sum: true}
 	growth  = metric{key: "peak_rss_growth_mib", name: "peak memory growth", unit: " MiB"} // over the size before the first transfer
+
+	startCPU     = metric{key: "start_cpu_s", name: "CPU to start", unit: " s"}
+	startCPUEach = metric{key: "start_cpu_ms_per_process", name: "CPU to start a process", unit: " ms"}
+	idleCPU      = metric{key: "idle_cpu_s", name: "CPU in 10 s of nothing to do", unit: " s"}
+	pssEach      = metric{key: "pss_mb_per_process", name: "PSS of a process", unit: " MB"}
+	descriptors  = metric{key: "descriptors", name: "descriptors of the largest process"}
 )
 
 // MarshalText makes a sample an object of its metrics' keys.
@@ -51,6 +57,14 @@ var crowdColumns = []column{
 	{title: "p99 ms", metric: p99, format: "%.0f", ratio: true},
 	{title: "max ms", metric: longest, format: "%.0f"},
 	{title: "not 200", metric: refused, format: "%.0f"},
+}
+
+var idleColumns = []column{
+	{title: "start CPU s", metric: startCPU, format: "%.2f", ratio: true},
+	{title: "a process, ms", metric: startCPUEach, format: "%.1f"},
+	{title: "CPU s in 10 s", metric: idleCPU, format: "%.3f", ratio: true},
+	{title: "PSS a process, MB", metric: pssEach, format: "%.2f", ratio: true},
+	{title: "most descriptors", metric: descriptors, format: "%.0f", ratio: true},
 }
 
 var transferColumns = []column{

@@ -7,6 +7,7 @@ const (
 	modeEmbedded = "embedded"
 	modeDaemon   = "daemon"
 	modeFairness = "fairness"
+	modeGroups   = "groups"
 )
 
 // mode is what -mode chooses. Which contenders take part in it, they say themselves.
@@ -28,6 +29,10 @@ func modes() []mode {
 		}},
 		{key: modeFairness, peer: "mod_wsgi-daemon", workloads: fairness, targets: fairnessTargets, notes: []string{
 			"Each client has a connection of its own, and asks again when it has its answer; the application sleeps.",
+		}},
+		{key: modeGroups, peer: "mod_wsgi-daemon", workloads: groups, targets: groupsTargets, notes: []string{
+			fmt.Sprintf("Each process has %d threads and loads its application when it starts. PSS is that of the daemon processes, CPU that of all", daemonThreads),
+			"processes; that of the start counts until the last is ready.",
 		}},
 	}
 }

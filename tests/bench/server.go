@@ -171,7 +171,7 @@ func (s *server) url(key string) string {
 
 // awaitAnswer polls until hello is answered rightly.
 func (s *server) awaitAnswer(ctx context.Context) error {
-	deadline := time.Now().Add(startWithin)
+	deadline := time.Now().Add(s.site.StartWithin)
 	for {
 		err := s.verify(ctx, probe, isHello)
 		if err == nil {
@@ -187,7 +187,7 @@ func (s *server) awaitAnswer(ctx context.Context) error {
 			}
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no right answer within %s: %w", startWithin, err)
+			return fmt.Errorf("no right answer within %s: %w", s.site.StartWithin, err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

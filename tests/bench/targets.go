@@ -17,16 +17,17 @@ type target struct {
 	metric           metric
 	atLeast          bool
 	bound            float64
+	than             int // the count of against's; 0: the same
 }
 
 func embeddedTargets() []target {
 	ours, theirs := "gowsgi", "mod_wsgi"
 	list := []target{
-		{ours, theirs, "hello", 16, rate, true, 1.6},
-		{ours, theirs, "hello", 16, cpu, false, 0.6},
-		{ours, theirs, "hello", 1, rate, true, 1.15},
-		{ours, "floor", "hello", 16, rate, true, 1 - noise},
-		{ours, "floor", "hello", 64, rate, true, 1 - noise},
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: rate, atLeast: true, bound: 1.6},
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: cpu, bound: 0.6},
+		{subject: ours, against: theirs, workload: "hello", count: 1, metric: rate, atLeast: true, bound: 1.15},
+		{subject: ours, against: "floor", workload: "hello", count: 16, metric: rate, atLeast: true, bound: 1 - noise},
+		{subject: ours, against: "floor", workload: "hello", count: 64, metric: rate, atLeast: true, bound: 1 - noise},
 	}
 	list = append(list, noWorse(ours, theirs, "large", 16)...)
 	list = append(list, noWorse(ours, theirs, "stream", 1)...)
@@ -38,18 +39,18 @@ func embeddedTargets() []target {
 func daemonTargets() []target {
 	ours, theirs := "gowsgi-daemon", "mod_wsgi-daemon"
 	list := []target{
-		{ours, theirs, "hello", 16, rate, true, 1.8},
-		{ours, "uwsgi", "hello", 16, rate, true, 1.3},
-		{ours, theirs, "hello", 16, cpu, false, 0.55},
-		{ours, theirs, "hello", 1, rate, true, 1.5},
-		{ours, theirs, "hello", 64, p99, false, 1 + noise},
-		{ours, "uwsgi", "hello", 64, p99, false, 1 + noise},
-		{ours, "static", "file", 1, cpu, false, 1.3},
-		{ours, theirs, "stream", 1, cpu, false, 1 + noise},
-		{ours, theirs, "upload", 1, cpu, false, 1 + noise},
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: rate, atLeast: true, bound: 1.8},
+		{subject: ours, against: "uwsgi", workload: "hello", count: 16, metric: rate, atLeast: true, bound: 1.3},
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: cpu, bound: 0.55},
+		{subject: ours, against: theirs, workload: "hello", count: 1, metric: rate, atLeast: true, bound: 1.5},
+		{subject: ours, against: theirs, workload: "hello", count: 64, metric: p99, bound: 1 + noise},
+		{subject: ours, against: "uwsgi", workload: "hello", count: 64, metric: p99, bound: 1 + noise},
+		{subject: ours, against: "static", workload: "file", count: 1, metric: cpu, bound: 1.3},
+		{subject: ours, against: theirs, workload: "stream", count: 1, metric: cpu, bound: 1 + noise},
+		{subject: ours, against: theirs, workload: "upload", count: 1, metric: cpu, bound: 1 + noise},
 		steady(ours, "stream"),
 		steady(ours, "upload"),
-		{ours, theirs, "hello", 16, pss, false, 1.3},
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: pss, bound: 1.3},
 	}
 	return append(list, ahead(ours, "nginx-uwsgi", 16, 64)...)
 }
@@ -58,9 +59,9 @@ func daemonTargets() []target {
 func ahead(ours, theirs string, counts ...int) []target {
 	var list []target
 	for _, count := range counts {
-		list = append(list, target{ours, theirs, "hello", count, rate, true, 1},
-			target{ours, theirs, "hello", count, cpu, false, 1},
-			target{ours, theirs, "hello", count, p99, false, 1})
+		list = append(list, target{subject: ours, against: theirs, workload: "hello", count: count, metric: rate, atLeast: true, bound: 1},
+			target{subject: ours, against: theirs, workload: "hello", count: count, metric: cpu, bound: 1},
+			target{subject: ours, against: theirs, workload: "hello", count: count, metric: p99, bound: 1})
 	}
 	return list
 }
@@ -68,24 +69,39 @@ func ahead(ours, theirs string, counts ...int) []target {
 func fairnessTargets() []target {
 	ours, theirs := "gowsgi-daemon", "mod_wsgi-daemon"
 	return []target{
-		{ours, theirs, "a", 16, p99, false, 1 + noise},
-		{ours, theirs, "b", 20, p99, false, 1 + noise},
-		{ours, theirs, "c", 24, p99, false, 1 + noise},
-		{ours, "", "d", 60, refused, false, 0},
+		{subject: ours, against: theirs, workload: "a", count: 16, metric: p99, bound: 1 + noise},
+		{subject: ours, against: theirs, workload: "b", count: 20, metric: p99, bound: 1 + noise},
+		{subject: ours, against: theirs, workload: "c", count: 24, metric: p99, bound: 1 + noise},
+		{subject: ours, workload: "d", count: 60, metric: refused, bound: 0},
+	}
+}
+
+// groupsTargets: what a process costs must not grow with their number.
+func groupsTargets() []target {
+	ours, theirs := "gowsgi-daemon", "mod_wsgi-daemon"
+	return []target{
+		{subject: ours, against: theirs, workload: "idle", count: 160, metric: startCPU, bound: 1.3},
+		{subject: ours, against: theirs, workload: "idle", count: 400, metric: startCPU, bound: 1.3},
+		{subject: ours, workload: "idle", count: 160, metric: idleCPU, bound: 0.1},
+		{subject: ours, workload: "idle", count: 400, metric: idleCPU, bound: 0.25},
+		{subject: ours, workload: "idle", count: 160, metric: pssEach, bound: 5.5},
+		{subject: ours, workload: "idle", count: 400, metric: pssEach, bound: 5.5},
+		{subject: ours, against: ours, workload: "idle", count: 400, than: 100, metric: startCPUEach, bound: 1 + noise},
+		{subject: ours, against: ours, workload: "idle", count: 400, than: 100, metric: pssEach, bound: 1 + noise},
 	}
 }
 
 // noWorse bounds both the speed and the CPU time.
 func noWorse(ours, theirs, workload string, count int) []target {
 	return []target{
-		{ours, theirs, workload, count, rate, true, 1 - noise},
-		{ours, theirs, workload, count, cpu, false, 1 + noise},
+		{subject: ours, against: theirs, workload: workload, count: count, metric: rate, atLeast: true, bound: 1 - noise},
+		{subject: ours, against: theirs, workload: workload, count: count, metric: cpu, bound: 1 + noise},
 	}
 }
 
 // steady bounds the growth of memory during a transfer.
 func steady(ours, workload string) target {
-	return target{ours, "", workload, 1, growth, false, constantMemory}
+	return target{subject: ours, workload: workload, count: 1, metric: growth, bound: constantMemory}
 }
 
 func (t target) String() string {
@@ -96,6 +112,9 @@ func (t target) String() string {
 	where := fmt.Sprintf("%s, %s", t.workload, kindOf(t.workload).counted(t.count))
 	if t.against == "" {
 		return fmt.Sprintf("%s: %s of %s %s %g%s", where, t.metric.name, t.subject, sign, t.bound, t.metric.unit)
+	}
+	if t.than != 0 {
+		return fmt.Sprintf("%s: %s of %s %s %g x that of %d", where, t.metric.name, t.subject, sign, t.bound, t.than)
 	}
 	return fmt.Sprintf("%s: %s of %s %s %g x %s", where, t.metric.name, t.subject, sign, t.bound, t.against)
 }
@@ -142,7 +161,11 @@ func (t target) judge(res *results) verdict {
 		m, _ = res.median(ours)
 		value, ok = m[t.metric]
 	} else {
-		value, ok = res.ratio(ours, cellKey{t.against, t.workload, t.count}, t.metric)
+		theirs := cellKey{t.against, t.workload, t.count}
+		if t.than != 0 {
+			theirs.count = t.than
+		}
+		value, ok = res.ratio(ours, theirs, t.metric)
 	}
 	if !ok {
 		return v

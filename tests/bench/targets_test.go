@@ -58,9 +58,9 @@ func TestRatio(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	atLeast := target{"gowsgi", "mod_wsgi", "hello", 16, rate, true, 1.6}
-	atMost := target{"gowsgi", "mod_wsgi", "hello", 16, cpu, false, 0.6}
-	absolute := target{"gowsgi", "", "hello", 16, rate, false, 1500}
+	atLeast := target{subject: "gowsgi", against: "mod_wsgi", workload: "hello", count: 16, metric: rate, atLeast: true, bound: 1.6}
+	atMost := target{subject: "gowsgi", against: "mod_wsgi", workload: "hello", count: 16, metric: cpu, bound: 0.6}
+	absolute := target{subject: "gowsgi", workload: "hello", count: 16, metric: rate, bound: 1500}
 
 	good := sampled(map[string][]float64{"gowsgi": {1600}, "mod_wsgi": {1000}})
 	assert.Equal(t, verdict{atLeast.String(), resultPass, 1.6}, atLeast.judge(good))
@@ -231,15 +231,37 @@ func TestConfigurations(t *testing.T) {
 }
 
 func TestWSGIConfiguration(t *testing.T) {
-	v := site{Root: "/root", Dir: "/dir", Mounts: []mount{{"a", "hello", " process-group=g1"}}, Groups: []group{{"g1", "threads=1"}, {"g2", "threads=2"}}}
+	v := site{Root: "/root", Dir: "/dir", Mounts: []mount{{"a", "hello", " process-group=g1"}}, Groups: []group{{"g1", "threads=1", ""}, {"g2", "threads=2", "idle"}}}
 	text, err := expand(wsgiDaemonConfig, v)
 	require.NoError(t, err)
-	assert.Equal(t, `WSGIScriptAlias /a /root/apps/hello.wsgi process-group=g1
-WSGIApplicationGroup %{GLOBAL}
-WSGISocketPrefix /dir/run/wsgi
+	assert.Equal(t, `WSGISocketPrefix /dir/run/wsgi
 WSGIDaemonProcess g1 threads=1
 WSGIDaemonProcess g2 threads=2
+WSGIImportScript /root/apps/idle.wsgi process-group=g2 application-group=%{GLOBAL}
 WSGIProcessGroup g1
 WSGIRestrictEmbedded On
+WSGIScriptAlias /a /root/apps/hello.wsgi process-group=g1
+WSGIApplicationGroup %{GLOBAL}
 `, text)
+}
+
+// Each process of a group is counted, and the first group answers the probe.
+func TestIdleGroups(t *testing.T) {
+	v := site{Dir: "/dir"}
+	idleGroups(&v, workload{}, 10)
+	require.Len(t, v.Groups, 5)
+	require.Len(t, v.Mounts, 5)
+	assert.Equal(t, mount{probe, "idle", " process-group=group-0"}, v.Mounts[0])
+	assert.Equal(t, group{"group-4", "processes=2 threads=15 home=/dir/run", "idle"}, v.Groups[4])
+}
+
+// What grows with the number of processes is seen against a smaller number of the same contender's.
+func TestJudgeOtherCount(t *testing.T) {
+	r := sampled(nil)
+	grows := target{subject: "gowsgi-daemon", against: "gowsgi-daemon", workload: "idle", count: 400, than: 100, metric: pssEach, bound: 1.05}
+	r.add(cellKey{"gowsgi-daemon", "idle", 100}, sample{pssEach: 4})
+	assert.Equal(t, resultNone, grows.judge(r).Result)
+	r.add(cellKey{"gowsgi-daemon", "idle", 400}, sample{pssEach: 5})
+	assert.Equal(t, verdict{grows.String(), resultMiss, 1.25}, grows.judge(r))
+	assert.Contains(t, grows.String(), "400 processes: PSS of a process of gowsgi-daemon <= 1.05 x that of 100")
 }

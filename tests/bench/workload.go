@@ -18,7 +18,7 @@ type workload struct {
 	key      string
 	title    string
 	kind     *kind
-	counts   []int // of connections, clients or processes: a table each; nil: those of -connections
+	counts   []int // of connections, clients or processes: a table each; nil: those of the flags
 	transfer *transfer
 	crowd    *crowd
 	check    func(body []byte) error // is this the right answer? nil: the kind of workload looks itself
@@ -49,6 +49,11 @@ func fairness() []workload {
 		{key: "d", title: "2 processes of 1 thread, queue-timeout=2, 50 ms each", kind: &kindCrowd, counts: []int{60},
 			crowd: &crowd{group: "processes=2 threads=1 queue-timeout=2", lasts: 5, next: always(50)}},
 	}
+}
+
+// groups is about what a group costs that has nothing to do.
+func groups() []workload {
+	return []workload{{key: "idle", title: "Groups of 2 processes that nobody asks anything", kind: &kindIdle}}
 }
 
 func isHello(body []byte) error {
