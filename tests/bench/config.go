@@ -23,6 +23,7 @@ type site struct {
 	Load        []siteModule
 	Mounts      []mount
 	Groups      []group // daemon process groups; the first serves what says no other
+	Python      string  // of the groups; empty: that of httpd's own processes
 	Lines       string  // the contender's own configuration
 	StartWithin time.Duration
 }
@@ -90,7 +91,7 @@ func (s *workspace) siteOf(c contender, t tools, port int) (site, error) {
 	v := site{
 		Root: s.root, Dir: filepath.Join(s.root, c.key), Port: port, Cores: runtime.NumCPU(),
 		Children: s.opt.children, Threads: s.opt.threads,
-		User: t.user, Group: t.group, Modules: t.modules, StartWithin: startWithin,
+		User: t.user, Group: t.group, Modules: t.modules, Python: c.python, StartWithin: startWithin,
 		Groups: []group{{Name: "bench", Options: fmt.Sprintf("processes=%d threads=%d", daemonProcesses, daemonThreads)}},
 	}
 	for _, w := range pages() {

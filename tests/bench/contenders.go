@@ -17,19 +17,24 @@ const (
 // contender is one row of each table: a front server of its own with a configuration that differs from the others' only
 // in what is said here.
 type contender struct {
-	key     string
-	title   string
-	modes   []string
-	front   front
-	needs   []need
-	modules []loadModule // of httpd
-	serves  []string     // workload keys; nil: all
-	config  string       // lines of the front server's configuration, a template over site
-	extra   []string     // argument list of a further process, each a template over site; nil: none
+	key      string
+	title    string
+	modes    []string
+	front    front
+	needs    []need
+	modules  []loadModule // of httpd
+	serves   []string     // workload keys; nil: all
+	config   string       // lines of the front server's configuration, a template over site
+	python   string       // of its daemon processes; empty: that of httpd's own
+	base     string       // the contender that it is compared with where a workload has no single one
+	optional bool         // without what it needs it is skipped, and nothing is missing
+	extra    []string     // argument list of a further process, each a template over site; nil: none
 }
 
 // need is a file, or a pattern of one, without which a contender cannot run, and where it comes from.
 type need struct{ path, from string }
+
+func (n need) String() string { return fmt.Sprintf("there is no %s; get it with `%s`", n.path, n.from) }
 
 type loadModule struct{ name, path string }
 
@@ -45,7 +50,7 @@ const wsgiConfig = `{{range .Mounts}}WSGIScriptAlias /{{.URL}} {{$.Root}}/apps/{
 
 // Groups come before what names them, as mod_wsgi wants it.
 const wsgiDaemonConfig = `WSGISocketPrefix {{.Dir}}/run/wsgi
-{{range $group := .Groups}}WSGIDaemonProcess {{.Name}} {{.Options}}
+{{range $group := .Groups}}WSGIDaemonProcess {{.Name}} {{.Options}}{{with $.Python}} python={{.}}{{end}}
 {{with .Import}}WSGIImportScript {{$.Root}}/apps/{{.}}.wsgi process-group={{$group.Name}} application-group=%{GLOBAL}
 {{end}}{{end}}WSGIProcessGroup {{(index .Groups 0).Name}}
 WSGIRestrictEmbedded On
@@ -85,12 +90,19 @@ const nginxGunicornConfig = `	upstream gunicorn {
 func contenders(opt options, t tools) []contender {
 	both := []string{modeEmbedded, modeDaemon}
 	daemons := []string{modeDaemon, modeFairness, modeGroups}
+	theirs := append([]string{modePythons}, daemons...)
 	httpd, nginx := httpdFront(t), nginxFront()
 	uwsgi := need{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"}
 	own := func(file string) string { return filepath.Join(t.modules, file) }
 	modWSGI := need{own("mod_wsgi.so"), "apt-get install libapache2-mod-wsgi-py3"}
 	build := func(file string) need { return need{filepath.Join(opt.build, file), "make build"} }
-	return []contender{
+	ours := contender{
+		key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: daemons, front: httpd,
+		needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so"), build("gowsgid")},
+		modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
+		config:  wsgiDaemonConfig,
+	}
+	list := []contender{
 		{
 			key: "floor", title: "C handler (the floor)", modes: both, front: httpd, serves: []string{"hello"},
 			modules: []loadModule{{floorModule, "{{.Root}}/modules/mod_floor.so"}},
@@ -108,15 +120,12 @@ func contenders(opt options, t tools) []contender {
 			modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiConfig,
 		}, {
-			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: daemons, front: httpd, needs: []need{modWSGI},
+			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: theirs, front: httpd, needs: []need{modWSGI},
 			modules: []loadModule{{"wsgi_module", modWSGI.path}},
 			config:  wsgiDaemonConfig,
-		}, {
-			key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: daemons, front: httpd,
-			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so"), build("gowsgid")},
-			modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
-			config:  wsgiDaemonConfig,
-		}, {
+		},
+		ours,
+		{
 			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: []string{modeDaemon}, front: httpd,
 			needs: []need{
 				uwsgi,
@@ -137,6 +146,7 @@ func contenders(opt options, t tools) []contender {
 			extra:  gunicornCommand(t),
 		},
 	}
+	return append(list, pythonContenders(ours, build)...)
 }
 
 // uwsgiCommand runs uWSGI in the shape of the other daemon-mode contenders: a master, its processes and threads, one
@@ -171,14 +181,14 @@ func gunicornCommand(t tools) []string {
 	return append(args, "mounts:application")
 }
 
-// lacks says what keeps the contender from running, or nothing.
-func (c contender) lacks() string {
+// lacks is the first that it needs and is not there.
+func (c contender) lacks() (n need, lacks bool) {
 	for _, n := range slices.Concat(c.front.needs, c.needs) {
 		if found, err := filepath.Glob(n.path); err != nil || len(found) == 0 {
-			return fmt.Sprintf("%s (%s): there is no %s; get it with `%s`, or leave the contender out with -only", c.key, c.title, n.path, n.from)
+			return n, true
 		}
 	}
-	return ""
+	return need{}, false
 }
 
 func (c contender) takesPart(m mode) bool { return slices.Contains(c.modes, m.key) }

@@ -15,11 +15,15 @@ import (
 
 // crowd says what the clients of a workload ask for, and of what.
 type crowd struct {
-	group string // options of the daemon process group that answers
-	lasts int    // runs of -duration: as many as its percentiles need answers
+	group  string // options of the daemon process group that answers
+	mounts []mount
+	lasts  int // runs of -duration: as many as its percentiles need answers
 	// next is what a client asks for, as a URL below the server's; draw is the same for a client in each run.
 	next func(client int, draw *rand.Rand) string
 }
+
+// naps is where nap asks.
+var naps = []mount{{URL: "nap", Script: "nap"}}
 
 // nap asks for an answer that takes ms milliseconds.
 func nap(ms int) string { return fmt.Sprintf("nap?ms=%d", ms) }
@@ -42,7 +46,7 @@ var kindCrowd = kind{one: "client", many: "clients", columns: crowdColumns, alon
 
 func groupOfCrowd(v *site, w workload, _ int) {
 	v.Groups = []group{{Name: "bench", Options: w.crowd.group}}
-	v.Mounts = []mount{{URL: probe, Script: probe}, {URL: "nap", Script: "nap"}}
+	v.Mounts = append([]mount{{URL: probe, Script: probe}}, w.crowd.mounts...)
 }
 
 // answers are what clients got.

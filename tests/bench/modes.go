@@ -8,6 +8,7 @@ const (
 	modeDaemon   = "daemon"
 	modeFairness = "fairness"
 	modeGroups   = "groups"
+	modePythons  = "pythons"
 )
 
 // mode is what -mode chooses. Which contenders take part in it, they say themselves.
@@ -33,6 +34,10 @@ func modes() []mode {
 		{key: modeGroups, peer: "mod_wsgi-daemon", workloads: groups, targets: groupsTargets, notes: []string{
 			fmt.Sprintf("Each process has %d threads and loads its application when it starts. PSS is that of the daemon processes, CPU that of all", daemonThreads),
 			"processes; that of the start counts until the last is ready.",
+		}},
+		{key: modePythons, peer: "mod_wsgi-daemon", workloads: pythonWorkloads, targets: pythonTargets, notes: []string{
+			"Contenders run the application in daemon processes, each on the Python that it names; mod_wsgi on Debian's.",
+			sumsNote,
 		}},
 	}
 }

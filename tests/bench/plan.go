@@ -13,7 +13,8 @@ type plan struct {
 	mode
 	contenders []contender
 	workloads  []workload
-	missing    []string // contenders that are wanted and cannot run, and why
+	missing    []string  // contenders that are wanted and cannot run, and why
+	skipped    []skipped // those whose absence is no fault
 }
 
 // makePlans leaves out modes of which the flags name nothing.
@@ -28,6 +29,9 @@ func makePlans(opt options, all []contender) ([]plan, error) {
 		p.chooseWorkloads(opt.workloads)
 		p.chooseContenders(opt.only, all)
 		missing = append(missing, p.missing...)
+		for _, s := range p.skipped {
+			missing = append(missing, s.String())
+		}
 		if len(p.workloads) > 0 && len(p.contenders) > 0 {
 			plans = append(plans, p)
 		}
@@ -82,13 +86,36 @@ func (p *plan) chooseContenders(keys []string, all []contender) {
 		if !c.takesPart(p.mode) || !wanted(keys, c.key) || !slices.ContainsFunc(p.workloads, c.offers) {
 			continue
 		}
-		if lack := c.lacks(); lack != "" {
-			p.missing = append(p.missing, lack)
-			fmt.Fprintln(os.Stderr, "bench: MISSING:", lack)
-			continue
+		lack, lacks := c.lacks()
+		switch {
+		case !lacks:
+			p.contenders = append(p.contenders, c)
+		case c.optional:
+			p.skip(c.key, lack)
+		default:
+			text := fmt.Sprintf("%s (%s): %s, or leave the contender out with -only", c.key, c.title, lack)
+			p.missing = append(p.missing, text)
+			fmt.Fprintln(os.Stderr, "bench: MISSING:", text)
 		}
-		p.contenders = append(p.contenders, c)
 	}
+}
+
+// skipped are contenders that lack the same.
+type skipped struct {
+	lack need
+	keys []string
+}
+
+func (s skipped) String() string { return fmt.Sprintf("%s: %s", strings.Join(s.keys, ", "), s.lack) }
+
+func (p *plan) skip(key string, lack need) {
+	for i := range p.skipped {
+		if p.skipped[i].lack == lack {
+			p.skipped[i].keys = append(p.skipped[i].keys, key)
+			return
+		}
+	}
+	p.skipped = append(p.skipped, skipped{lack, []string{key}})
 }
 
 // wanted: an empty list is all.

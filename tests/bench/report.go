@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,7 +24,10 @@ func (r report) problems(strict bool) []string {
 	for _, m := range r.plan.missing {
 		list = append(list, "not measured: "+m)
 	}
-	list = append(list, r.Failures...)
+	for _, failure := range r.Failures {
+		first, _, _ := strings.Cut(failure, "\n") // the logs were shown when it happened
+		list = append(list, first)
+	}
 	for _, v := range r.verdicts {
 		if strict && v.Result == resultMiss {
 			list = append(list, "target missed: "+v.Target)
@@ -37,6 +41,9 @@ func (r report) print(w io.Writer) {
 	fmt.Fprintf(w, "# Benchmark: %s\n\n%s.\n%s.\n", res.plan.key, res.Machine, res.Shape)
 	for _, note := range res.plan.notes {
 		fmt.Fprintln(w, note)
+	}
+	for _, lack := range res.plan.skipped {
+		fmt.Fprintf(w, "Skipped: %s.\n", lack)
 	}
 	if res.Load > 0.5 {
 		fmt.Fprintf(w, "**The load average was %.1f before the run: others used this machine, so compare within a table only.**\n", res.Load)
@@ -63,11 +70,14 @@ func (r *results) countsOf(load workload) []int {
 
 func writeTable(w io.Writer, res *results, load workload, count int) {
 	fmt.Fprintf(w, "\n## %s, %s\n\n", load.title, load.kind.counted(count))
-	rows := [][]string{header(load.kind, res.plan.peer)}
+	rows := [][]string{header(load.kind, cmp.Or(load.peer, res.plan.peer))}
 	for _, c := range res.plan.contenders {
 		key := cellKey{c.key, load.key, count}
 		if m, ok := res.median(key); ok {
 			base := cellKey{res.plan.peer, load.key, count}
+			if load.peer != "" {
+				base.contender = c.base
+			}
 			rows = append(rows, row(c, load.kind, m, func(of metric) (float64, bool) { return res.ratio(key, base, of) }))
 		}
 	}

@@ -21,6 +21,7 @@ type workload struct {
 	counts   []int // of connections, clients or processes: a table each; nil: those of the flags
 	transfer *transfer
 	crowd    *crowd
+	peer     string                  // title of what each contender's base is; empty: all are compared with the mode's peer
 	check    func(body []byte) error // is this the right answer? nil: the kind of workload looks itself
 }
 
@@ -41,13 +42,13 @@ func pages() []workload {
 func fairness() []workload {
 	return []workload{
 		{key: "a", title: "2 processes of 1 thread, 50 ms each", kind: &kindCrowd, counts: []int{16},
-			crowd: &crowd{group: "processes=2 threads=1", lasts: 5, next: always(50)}},
+			crowd: &crowd{group: "processes=2 threads=1", mounts: naps, lasts: 5, next: always(50)}},
 		{key: "b", title: "5 processes of 1 thread, 100 ms each", kind: &kindCrowd, counts: []int{20},
-			crowd: &crowd{group: "processes=5 threads=1", lasts: 5, next: always(100)}},
+			crowd: &crowd{group: "processes=5 threads=1", mounts: naps, lasts: 5, next: always(100)}},
 		{key: "c", title: "4 processes of 2 threads, 5 ms each, 500 ms one of ten", kind: &kindCrowd, counts: []int{24},
-			crowd: &crowd{group: "processes=4 threads=2", lasts: 5, next: seldom(5, 500)}},
+			crowd: &crowd{group: "processes=4 threads=2", mounts: naps, lasts: 5, next: seldom(5, 500)}},
 		{key: "d", title: "2 processes of 1 thread, queue-timeout=2, 50 ms each", kind: &kindCrowd, counts: []int{60},
-			crowd: &crowd{group: "processes=2 threads=1 queue-timeout=2", lasts: 5, next: always(50)}},
+			crowd: &crowd{group: "processes=2 threads=1 queue-timeout=2", mounts: naps, lasts: 5, next: always(50)}},
 	}
 }
 
