@@ -95,7 +95,7 @@ deps: ## install what is missing to build and test (packages of Debian 12 and 13
 
 deps-bench: ## install what `make bench` compares with
 	@GO="$(GO)" .ci/install-deps wrk libapache2-mod-wsgi-py3 uwsgi-core uwsgi-plugin-python3 \
-		libapache2-mod-proxy-uwsgi
+		libapache2-mod-proxy-uwsgi nginx-light gunicorn
 
 # ---- Build ----
 
@@ -242,13 +242,9 @@ lint: deps ## check formatting, go vet, staticcheck, C warnings, go.mod
 			-fsyntax-only $(WARNINGS) $$source; done
 	$(call go,mod tidy -diff)
 
-define bench_both
-$(call go,run ./tests/bench -mode embedded $(BENCHFLAGS))
-$(call go,run ./tests/bench -mode daemon $(BENCHFLAGS))
-endef
-bench: deps deps-bench ## measure against mod_wsgi and others; prints a table
+bench: deps deps-bench ## measure against mod_wsgi and others; prints tables
 	@$(MAKE) --no-print-directory build
-	$(if $(findstring -mode,$(BENCHFLAGS)),$(call go,run ./tests/bench $(BENCHFLAGS)),$(bench_both))
+	$(call go,run ./tests/bench $(BENCHFLAGS))
 
 fuzz: deps ## run every fuzz target for FUZZTIME
 	@$(MAKE) --no-print-directory build

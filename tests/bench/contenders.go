@@ -3,16 +3,9 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
-)
-
-const (
-	modeEmbedded = "embedded"
-	modeDaemon   = "daemon"
 )
 
 // The shape of every daemon-mode contender.
@@ -21,80 +14,139 @@ const (
 	daemonThreads   = 15
 )
 
-// contender is one row of each table: an httpd of its own with a configuration that differs from the others' only in
-// what is said here.
+// contender is one row of each table: a front server of its own with a configuration that differs from the others' only
+// in what is said here.
 type contender struct {
-	key     string
-	title   string
-	modes   []string
-	needs   []need
-	modules []loadModule
-	serves  []string // workload keys; nil: all
-	config  string   // httpd configuration, a template over site
-	extra   []string // argument list of a further process, each a template over site; nil: none
+	key      string
+	title    string
+	modes    []string
+	front    front
+	needs    []need
+	modules  []loadModule // of httpd
+	serves   []string     // workload keys; nil: all
+	config   string       // lines of the front server's configuration, a template over site
+	python   string       // of its daemon processes; empty: that of httpd's own
+	base     string       // the contender that it is compared with where a workload has no single one
+	optional bool         // without what it needs it is skipped, and nothing is missing
+	extra    []string     // argument list of a further process, each a template over site; nil: none
 }
 
-// need is a file without which a contender cannot run, and where it comes from.
+// need is a file, or a pattern of one, without which a contender cannot run, and where it comes from.
 type need struct{ path, from string }
+
+func (n need) String() string { return fmt.Sprintf("there is no %s; get it with `%s`", n.path, n.from) }
 
 type loadModule struct{ name, path string }
 
+const (
+	floorModule = "bench_floor_module"
+	ourModule   = "gowsgi_module"
+)
+
 // wsgiConfig is what both WSGI modules understand, so both get exactly the same.
-const wsgiConfig = `{{range .Scripts}}WSGIScriptAlias /{{.}} {{$.Root}}/apps/{{.}}.wsgi
+const wsgiConfig = `{{range .Mounts}}WSGIScriptAlias /{{.URL}} {{$.Root}}/apps/{{.Script}}.wsgi{{.Options}}
 {{end}}WSGIApplicationGroup %{GLOBAL}
 `
 
-const wsgiDaemonConfig = wsgiConfig + `WSGISocketPrefix {{.Dir}}/run/wsgi
-WSGIDaemonProcess bench processes={{.DaemonProcesses}} threads={{.DaemonThreads}}
-WSGIProcessGroup bench
+// Groups come before what names them, as mod_wsgi wants it.
+const wsgiDaemonConfig = `WSGISocketPrefix {{.Dir}}/run/wsgi
+{{range $group := .Groups}}WSGIDaemonProcess {{.Name}} {{.Options}}{{with $.Python}} python={{.}}{{end}}
+{{with .Import}}WSGIImportScript {{$.Root}}/apps/{{.}}.wsgi process-group={{$group.Name}} application-group=%{GLOBAL}
+{{end}}{{end}}WSGIProcessGroup {{(index .Groups 0).Name}}
 WSGIRestrictEmbedded On
-`
+` + wsgiConfig
 
 const uwsgiConfig = `ProxyPass / unix:{{.Dir}}/run/uwsgi.sock|uwsgi://bench/
 `
 
+// nginx speaks uWSGI's own protocol to it, over a connection for each request: uWSGI keeps none open.
+const nginxUWSGIConfig = `	server {
+		listen 127.0.0.1:{{.Port}} reuseport;
+		location / {
+			include ` + nginxFolder + `/uwsgi_params;
+			uwsgi_pass unix:{{.Dir}}/run/uwsgi.sock;
+		}
+	}
+`
+
+// nginx keeps connections to gunicorn open, which its threaded workers can.
+const nginxGunicornConfig = `	upstream gunicorn {
+		server unix:{{.Dir}}/run/gunicorn.sock fail_timeout=0;
+		keepalive 64;
+	}
+	server {
+		listen 127.0.0.1:{{.Port}} reuseport;
+		location / {
+			proxy_pass http://gunicorn;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_set_header Host $http_host;
+			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+			proxy_set_header X-Forwarded-Proto $scheme;
+		}
+	}
+`
+
 func contenders(opt options, t tools) []contender {
 	both := []string{modeEmbedded, modeDaemon}
+	daemons := []string{modeDaemon, modeFairness, modeGroups}
+	theirs := append([]string{modePythons}, daemons...)
+	httpd, nginx := httpdFront(t), nginxFront()
+	uwsgi := need{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"}
 	own := func(file string) string { return filepath.Join(t.modules, file) }
 	modWSGI := need{own("mod_wsgi.so"), "apt-get install libapache2-mod-wsgi-py3"}
 	build := func(file string) need { return need{filepath.Join(opt.build, file), "make build"} }
-	return []contender{
+	ours := contender{
+		key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: daemons, front: httpd,
+		needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so"), build("gowsgid")},
+		modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
+		config:  wsgiDaemonConfig,
+	}
+	list := []contender{
 		{
-			key: "floor", title: "C handler (the floor)", modes: both, serves: []string{"hello"},
-			modules: []loadModule{{"bench_floor_module", "{{.Root}}/modules/mod_floor.so"}},
+			key: "floor", title: "C handler (the floor)", modes: both, front: httpd, serves: []string{"hello"},
+			modules: []loadModule{{floorModule, "{{.Root}}/modules/mod_floor.so"}},
 			config:  "SetHandler bench-floor\n",
 		}, {
-			key: "static", title: "static file", modes: both, serves: []string{"hello", "large", "file"},
+			key: "static", title: "static file", modes: both, front: httpd, serves: []string{"hello", "large", "file"},
 			config: "DocumentRoot {{.Root}}/htdocs\n",
 		}, {
-			key: "mod_wsgi", title: "mod_wsgi embedded", modes: []string{modeEmbedded}, needs: []need{modWSGI},
+			key: "mod_wsgi", title: "mod_wsgi embedded", modes: []string{modeEmbedded}, front: httpd, needs: []need{modWSGI},
 			modules: []loadModule{{"wsgi_module", modWSGI.path}},
 			config:  wsgiConfig,
 		}, {
-			key: "gowsgi", title: "mod_gowsgi embedded", modes: []string{modeEmbedded},
-			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi-*.so")},
-			modules: []loadModule{{"gowsgi_module", "{{.Root}}/modules/mod_gowsgi.so"}},
+			key: "gowsgi", title: "mod_gowsgi embedded", modes: []string{modeEmbedded}, front: httpd,
+			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so")},
+			modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
 			config:  wsgiConfig,
 		}, {
-			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: []string{modeDaemon}, needs: []need{modWSGI},
+			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: theirs, front: httpd, needs: []need{modWSGI},
 			modules: []loadModule{{"wsgi_module", modWSGI.path}},
 			config:  wsgiDaemonConfig,
-		}, {
-			key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: []string{modeDaemon},
-			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi-*.so"), build("gowsgid")},
-			modules: []loadModule{{"gowsgi_module", "{{.Root}}/modules/mod_gowsgi.so"}},
-			config:  wsgiDaemonConfig,
-		}, {
-			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: []string{modeDaemon},
+		},
+		ours,
+		{
+			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: []string{modeDaemon}, front: httpd,
 			needs: []need{
-				{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"},
+				uwsgi,
 				{own("mod_proxy_uwsgi.so"), "apt-get install apache2-bin"},
 			},
 			modules: []loadModule{{"proxy_module", own("mod_proxy.so")}, {"proxy_uwsgi_module", own("mod_proxy_uwsgi.so")}},
 			config:  uwsgiConfig,
 			extra:   uwsgiCommand(t),
+		}, {
+			key: "nginx-uwsgi", title: "uWSGI", modes: []string{modeDaemon}, front: nginx,
+			needs:  []need{uwsgi},
+			config: nginxUWSGIConfig,
+			extra:  uwsgiCommand(t),
+		}, {
+			key: "nginx-gunicorn", title: "gunicorn", modes: []string{modeDaemon}, front: nginx,
+			needs:  []need{{"/usr/bin/gunicorn", "apt-get install gunicorn"}},
+			config: nginxGunicornConfig,
+			extra:  gunicornCommand(t),
 		},
 	}
+	return append(list, pythonContenders(ours, build)...)
 }
 
 // uwsgiCommand runs uWSGI in the shape of the other daemon-mode contenders: a master, its processes and threads, one
@@ -106,7 +158,7 @@ func uwsgiCommand(t tools) []string {
 		"--socket", "{{.Dir}}/run/uwsgi.sock", "--chmod-socket=666",
 		"--processes", strconv.Itoa(daemonProcesses), "--threads", strconv.Itoa(daemonThreads),
 	}
-	for _, w := range workloads() {
+	for _, w := range pages() {
 		args = append(args, "--mount", fmt.Sprintf("/%s={{.Root}}/apps/%s.wsgi", w.key, w.key))
 	}
 	if t.user != "" {
@@ -115,44 +167,31 @@ func uwsgiCommand(t tools) []string {
 	return args
 }
 
-// chooseContenders takes those of the mode that -only names (or all) and can run here; missing says which cannot and why.
-func chooseContenders(opt options, all []contender) (chosen []contender, missing []string, err error) {
-	var keys []string
-	for _, c := range all {
-		if !slices.Contains(c.modes, opt.mode) {
-			continue
-		}
-		keys = append(keys, c.key)
-		if len(opt.only) > 0 && !slices.Contains(opt.only, c.key) {
-			continue
-		}
-		if lack := c.lacks(); lack != "" {
-			missing = append(missing, lack)
-			fmt.Fprintln(os.Stderr, "bench: MISSING:", lack)
-			continue
-		}
-		chosen = append(chosen, c)
+// gunicornCommand runs gunicorn in the same shape, with the workers that have threads and keep connections open: longer
+// than nginx keeps idle ones.
+func gunicornCommand(t tools) []string {
+	args := []string{
+		"/usr/bin/gunicorn", "--chdir", "{{.Root}}/apps", "--worker-class", "gthread", "--log-level", "warning",
+		"--bind", "unix:{{.Dir}}/run/gunicorn.sock", "--keep-alive", "75", "--worker-tmp-dir", "/dev/shm",
+		"--workers", strconv.Itoa(daemonProcesses), "--threads", strconv.Itoa(daemonThreads),
 	}
-	for _, key := range opt.only {
-		if !slices.Contains(keys, key) {
-			return nil, nil, fmt.Errorf("%w: -only: %q is no contender of -mode %s; there are: %s", errUsage, key, opt.mode, strings.Join(keys, ", "))
-		}
+	if t.user != "" {
+		args = append(args, "--user", t.user, "--group", t.group)
 	}
-	if len(chosen) == 0 {
-		return nil, nil, fmt.Errorf("no contender can run:\n  %s", strings.Join(missing, "\n  "))
-	}
-	return chosen, missing, nil
+	return append(args, "mounts:application")
 }
 
-// lacks says what keeps the contender from running, or nothing.
-func (c contender) lacks() string {
-	for _, n := range c.needs {
+// lacks is the first that it needs and is not there.
+func (c contender) lacks() (n need, lacks bool) {
+	for _, n := range slices.Concat(c.front.needs, c.needs) {
 		if found, err := filepath.Glob(n.path); err != nil || len(found) == 0 {
-			return fmt.Sprintf("%s (%s): there is no %s; get it with `%s`, or leave the contender out with -only", c.key, c.title, n.path, n.from)
+			return n, true
 		}
 	}
-	return ""
+	return need{}, false
 }
+
+func (c contender) takesPart(m mode) bool { return slices.Contains(c.modes, m.key) }
 
 func (c contender) offers(w workload) bool {
 	return c.serves == nil || slices.Contains(c.serves, w.key)

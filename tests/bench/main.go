@@ -1,10 +1,10 @@
 // This file is the command line of the benchmark: flags, the order of the steps, and the exit status.
 //
-// The program starts one httpd for each contender, one after the other and in alternating order over several rounds,
-// loads each with wrk and with large transfers, and prints requests/s, CPU per request over all processes of that
-// httpd, latencies, memory, and whether the targets are met. Run it with `make bench` or
+// The program starts the servers of each contender, one contender after the other and in alternating order over several
+// rounds, loads them, and prints requests/s, CPU per request over all of their processes, latencies, memory, and whether
+// the targets are met. What is compared is a mode; all of them are run unless -mode says otherwise. Run it with `make bench` or
 //
-//	go run ./tests/bench -only mod_wsgi,gowsgi -workloads hello -connections 16 -rounds 1
+//	go run ./tests/bench -mode embedded -only mod_wsgi,gowsgi -workloads hello -connections 16 -rounds 1
 package main
 
 import (
@@ -23,10 +23,11 @@ import (
 
 // options are the flags, read-only after parseOptions.
 type options struct {
-	mode        string
-	only        []string // contender keys; empty: all of the mode
+	modes       []mode
+	only        []string // contender keys; empty: all of the modes
 	workloads   []string // workload keys; empty: all
 	connections []int
+	processes   []int
 	rounds      int
 	duration    time.Duration
 	warmup      time.Duration
@@ -68,11 +69,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	chosen, missing, err := chooseContenders(opt, contenders(opt, tools))
-	if err != nil {
-		return err
-	}
-	loads, err := chooseWorkloads(opt.workloads)
+	plans, err := makePlans(opt, contenders(opt, tools))
 	if err != nil {
 		return err
 	}
@@ -81,36 +78,31 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer space.remove(opt.keep)
-	if err := space.fill(ctx, chosen, loads); err != nil {
+	if err := space.fill(ctx, plans); err != nil {
 		return err
 	}
-	b := &bench{opt: opt, tools: tools, space: space, contenders: chosen, workloads: loads, log: os.Stderr}
-	res, err := b.run(ctx)
-	if err != nil {
-		return err
-	}
-	return conclude(opt, res, missing)
+	return measure(ctx, opt, tools, space, plans)
 }
 
-// conclude prints and saves the results, and says what keeps the run from being complete.
-func conclude(opt options, res *results, missing []string) error {
-	verdicts := judge(targetsOf(opt.mode), res)
-	writeReport(os.Stdout, res, verdicts)
-	if opt.json != "" {
-		if err := writeJSON(opt.json, res, verdicts); err != nil {
+// measure runs one plan after the other, prints each one's results when it is through, and says what keeps the run from
+// being complete.
+func measure(ctx context.Context, opt options, t tools, space *workspace, plans []plan) error {
+	var reports []report
+	var problems []string
+	for _, p := range plans {
+		b := &bench{opt: opt, tools: t, space: space, plan: p, log: os.Stderr}
+		res, err := b.run(ctx)
+		if err != nil {
 			return err
 		}
+		r := report{res, judge(p.targets(), res)}
+		r.print(os.Stdout)
+		reports = append(reports, r)
+		problems = append(problems, r.problems(opt.strict)...)
 	}
-	var problems []string
-	for _, m := range missing {
-		problems = append(problems, "not measured: "+m)
-	}
-	problems = append(problems, res.Failures...)
-	if opt.strict {
-		for _, v := range verdicts {
-			if v.Result == resultMiss {
-				problems = append(problems, "target missed: "+v.Target)
-			}
+	if opt.json != "" {
+		if err := writeJSON(opt.json, reports); err != nil {
+			return err
 		}
 	}
 	if len(problems) > 0 {
@@ -121,12 +113,13 @@ func conclude(opt options, res *results, missing []string) error {
 
 func parseOptions(args []string) (options, error) {
 	var opt options
-	var only, loads, conns string
+	var keys, only, loads, conns, procs string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&opt.mode, "mode", modeEmbedded, "embedded or daemon")
-	f.StringVar(&only, "only", "", "comma-separated contenders (default: all of the mode; -only help lists them)")
+	f.StringVar(&keys, "mode", strings.Join(modeKeys(), ","), "comma-separated modes: what to compare")
+	f.StringVar(&only, "only", "", "comma-separated contenders (default: all of the modes; -only help lists them)")
 	f.StringVar(&loads, "workloads", "", "comma-separated workloads (default: all; -workloads help lists them)")
 	f.StringVar(&conns, "connections", "1,16,64", "numbers of connections of the hello workload")
+	f.StringVar(&procs, "processes", "10,100,160,400", "numbers of processes of the groups that have nothing to do")
 	f.IntVar(&opt.rounds, "rounds", 3, "alternating rounds; medians are reported")
 	f.DurationVar(&opt.duration, "duration", 3*time.Second, "length of one wrk run")
 	f.DurationVar(&opt.warmup, "warmup", 2*time.Second, "load before the first measurement of each httpd")
@@ -143,7 +136,13 @@ func parseOptions(args []string) (options, error) {
 	}
 	opt.only, opt.workloads = splitList(only), splitList(loads)
 	var err error
-	if opt.connections, err = parseConnections(conns); err != nil {
+	if opt.modes, err = findModes(splitList(keys)); err != nil {
+		return opt, err
+	}
+	if opt.connections, err = parseCounts("-connections", conns); err != nil {
+		return opt, err
+	}
+	if opt.processes, err = parseCounts("-processes", procs); err != nil {
 		return opt, err
 	}
 	return opt, opt.check(f.Args())
@@ -153,13 +152,13 @@ func (o options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("%w: unexpected argument %q", errUsage, rest[0])
-	case o.mode != modeEmbedded && o.mode != modeDaemon:
-		return fmt.Errorf("%w: -mode is %q; it must be %s or %s", errUsage, o.mode, modeEmbedded, modeDaemon)
 	case o.duration < time.Second || o.duration%time.Second != 0:
 		return fmt.Errorf("%w: -duration is %s; wrk takes whole seconds, at least 1s", errUsage, o.duration)
 	case o.threads <= slices.Max(o.connections):
 		// With all threads of a child busy, event MPM closes keep-alive connections, which a client sees as errors.
 		return fmt.Errorf("%w: -threads %d must be more than the largest of -connections", errUsage, o.threads)
+	case slices.ContainsFunc(o.processes, func(n int) bool { return n%processesOfGroup != 0 }):
+		return fmt.Errorf("%w: -processes: each must be a multiple of %d, the processes of a group", errUsage, processesOfGroup)
 	case o.rounds < 1 || o.transfers < 1 || o.children < 1 || o.threads < 1:
 		return fmt.Errorf("%w: -rounds, -transfers, -children and -threads must be at least 1", errUsage)
 	}
@@ -170,17 +169,17 @@ func splitList(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-func parseConnections(s string) ([]int, error) {
+func parseCounts(flag, s string) ([]int, error) {
 	var list []int
 	for _, word := range splitList(s) {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 1 {
-			return nil, fmt.Errorf("%w: -connections: %q is not a positive number", errUsage, word)
+			return nil, fmt.Errorf("%w: %s: %q is not a positive number", errUsage, flag, word)
 		}
 		list = append(list, n)
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: -connections is empty", errUsage)
+		return nil, fmt.Errorf("%w: %s is empty", errUsage, flag)
 	}
 	return list, nil
 }

@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// bench is one run of the program.
+// bench is one run of a mode.
 type bench struct {
-	opt        options
-	tools      tools
-	space      *workspace
-	contenders []contender
-	workloads  []workload
-	log        io.Writer // progress
+	opt   options
+	tools tools
+	space *workspace
+	plan  plan
+	log   io.Writer // progress
 }
 
 // run measures everything. A contender's failure is noted in the results and does not keep the others from running; an
@@ -25,12 +24,12 @@ func (b *bench) run(ctx context.Context) (*results, error) {
 	res := newResults(b)
 	for round := range b.opt.rounds {
 		res.round = round
-		order := slices.Clone(b.contenders)
+		order := slices.Clone(b.plan.contenders)
 		if round%2 == 1 {
 			slices.Reverse(order) // what drifts with time favours nobody
 		}
 		for _, c := range order {
-			fmt.Fprintf(b.log, "bench: round %d of %d: %s\n", round+1, b.opt.rounds, c.key)
+			fmt.Fprintf(b.log, "bench: %s, round %d of %d: %s\n", b.plan.key, round+1, b.opt.rounds, c.key)
 			err := b.contender(ctx, c, res)
 			if ctx.Err() != nil {
 				return nil, fmt.Errorf("interrupted: %w", ctx.Err())
@@ -43,28 +42,69 @@ func (b *bench) run(ctx context.Context) (*results, error) {
 	return res, nil
 }
 
-// contender starts one httpd, takes each of its measurements once, and stops it.
+// contender takes each of its measurements once: those that share a server first, then each that has one of its own.
 func (b *bench) contender(ctx context.Context, c contender, res *results) error {
-	srv, err := startServer(ctx, b.space, b.tools, c)
+	var together, alone []workload
+	for _, w := range b.plan.workloads {
+		switch {
+		case !c.offers(w):
+		case w.kind.alone:
+			alone = append(alone, w)
+		default:
+			together = append(together, w)
+		}
+	}
+	if len(together) > 0 {
+		if err := b.together(ctx, c, together, res); err != nil {
+			return err
+		}
+	}
+	for _, w := range alone {
+		for _, n := range w.countsIn(b.opt) {
+			if err := b.alone(ctx, c, w, n, res); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// together measures workloads with one server. One that fails keeps the others from nothing.
+func (b *bench) together(ctx context.Context, c contender, loads []workload, res *results) error {
+	srv, err := startServer(ctx, b.space, b.tools, c, func(*site) {})
 	if err != nil {
 		return err
 	}
 	defer srv.stop()
-	if err := b.warmUp(ctx, srv, "hello", b.opt.warmup); err != nil {
+	if err := b.warmUp(ctx, srv, probe, b.opt.warmup); err != nil {
 		return err
 	}
-	for _, w := range b.workloads {
-		if !c.offers(w) {
-			continue
-		}
-		if err := b.workload(ctx, srv, w, res); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			res.fail(c.key+", "+w.key, fmt.Errorf("%w%s", err, srv.logTail()))
+	for _, w := range loads {
+		err := b.workload(ctx, srv, w, res)
+		if err := b.note(ctx, srv, w, res, err); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// alone measures a workload with a server that is configured for it.
+func (b *bench) alone(ctx context.Context, c contender, w workload, n int, res *results) error {
+	srv, err := startServer(ctx, b.space, b.tools, c, func(v *site) { w.kind.configure(v, w, n) })
+	if err != nil {
+		return err
+	}
+	defer srv.stop()
+	return b.note(ctx, srv, w, res, b.cell(ctx, srv, w, n, res))
+}
+
+// note keeps a workload's failure among the results. Only an interrupt goes further.
+func (b *bench) note(ctx context.Context, srv *server, w workload, res *results, err error) error {
+	if err != nil && ctx.Err() == nil {
+		res.fail(srv.key+", "+w.key, fmt.Errorf("%w%s", err, srv.logTail()))
+		err = nil
+	}
+	return err
 }
 
 // warmUp uses enough connections to reach every child.
@@ -77,63 +117,89 @@ func (b *bench) warmUp(ctx context.Context, srv *server, key string, d time.Dura
 }
 
 func (b *bench) workload(ctx context.Context, srv *server, w workload, res *results) error {
-	if w.transfer != nil {
-		s, err := measureTransfers(ctx, srv, w, b.opt.transfers)
-		return b.keep(res, srv, w, 1, s, err)
-	}
-	if err := srv.verify(ctx, w.key, w.check); err != nil {
-		return err
-	}
-	connections := w.connections
-	if connections == nil {
-		connections = b.opt.connections
-	}
-	if w.key != "hello" {
-		// Each child loads the application before it counts.
-		if err := b.warmUp(ctx, srv, w.key, b.opt.warmup/2); err != nil {
+	if w.check != nil {
+		if err := srv.verify(ctx, w.key, w.check); err != nil {
 			return err
 		}
 	}
-	for _, n := range connections {
-		s, err := b.load(ctx, srv, w, n)
-		if err := b.keep(res, srv, w, n, s, err); err != nil {
+	for _, n := range w.countsIn(b.opt) {
+		if err := b.cell(ctx, srv, w, n, res); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// load is one run of wrk with the CPU time that the contender used for it.
-func (b *bench) load(ctx context.Context, srv *server, w workload, connections int) (sample, error) {
-	cpu := srv.cpu()
-	out, err := runWrk(ctx, b.tools.wrk, srv.url(w.key), connections, b.opt.duration)
-	used := srv.cpu() - cpu
+// cell measures one row of a table, and the memory in use after it.
+func (b *bench) cell(ctx context.Context, srv *server, w workload, n int, res *results) error {
+	s, err := w.kind.measure(ctx, b, srv, w, n)
 	if err != nil {
-		return sample{}, err
+		return err
 	}
-	if len(out.problems) > 0 {
-		return sample{}, fmt.Errorf("%d connections: wrk says: %v", connections, out.problems)
+	bytes, err := srv.pss()
+	if err != nil {
+		return err
 	}
-	if out.requests == 0 {
-		return sample{}, fmt.Errorf("%d connections: no request was answered", connections)
-	}
-	return sample{
-		Rate: out.rate,
-		CPU:  micros(used) / float64(out.requests),
-		P50:  out.p50.Seconds() * 1000,
-		P99:  out.p99.Seconds() * 1000,
-	}, nil
+	s[pss] = float64(bytes) / mebi
+	res.add(cellKey{srv.key, w.key, n}, s)
+	return nil
 }
 
-// keep adds a sample to the results, with the memory in use after it.
-func (b *bench) keep(res *results, srv *server, w workload, connections int, s sample, err error) error {
-	if err == nil {
-		s.PSS, err = srv.pss()
+func (w workload) countsIn(opt options) []int {
+	if w.counts == nil {
+		return w.kind.counts(opt)
 	}
-	if err == nil {
-		res.add(cellKey{srv.key, w.key, connections}, s)
+	return w.counts
+}
+
+// kind is a way to measure, with the columns of its tables and what is counted in their titles.
+type kind struct {
+	one, many string
+	columns   []column
+	counts    func(options) []int // of a workload that says none
+	alone     bool                // each has a server of its own, which configure prepares for it
+	configure func(v *site, w workload, n int)
+	measure   func(ctx context.Context, b *bench, srv *server, w workload, n int) (sample, error)
+}
+
+func (k *kind) counted(n int) string {
+	if n == 1 {
+		return "1 " + k.one
 	}
-	return err
+	return fmt.Sprintf("%d %s", n, k.many)
+}
+
+var kindLoad = kind{
+	one: "connection", many: "connections", columns: loadColumns,
+	counts: func(opt options) []int { return opt.connections }, measure: measureLoad,
+}
+
+// measureLoad is one run of wrk with the CPU time that the contender used for it.
+func measureLoad(ctx context.Context, b *bench, srv *server, w workload, connections int) (sample, error) {
+	if w.key != probe {
+		// Each child loads the application before it counts.
+		if err := b.warmUp(ctx, srv, w.key, b.opt.warmup/2); err != nil {
+			return nil, err
+		}
+	}
+	cpuBefore := srv.cpu()
+	out, err := runWrk(ctx, b.tools.wrk, srv.url(w.key), connections, b.opt.duration)
+	used := srv.cpu() - cpuBefore
+	if err != nil {
+		return nil, err
+	}
+	if len(out.problems) > 0 {
+		return nil, fmt.Errorf("%d connections: wrk says: %v", connections, out.problems)
+	}
+	if out.requests == 0 {
+		return nil, fmt.Errorf("%d connections: no request was answered", connections)
+	}
+	return sample{
+		rate: out.rate,
+		cpu:  micros(used) / float64(out.requests),
+		p50:  out.p50.Seconds() * 1000,
+		p99:  out.p99.Seconds() * 1000,
+	}, nil
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // tick is the unit of times in /proc/<pid>/stat; USER_HZ is 100 on every Linux that Go runs on.
@@ -22,8 +24,11 @@ type process struct {
 	pid, parent int
 	state       byte
 	started     uint64
-	cpu         time.Duration // its own and that of its children that ended and were waited for
+	own         time.Duration // CPU time
+	waited      time.Duration // that of its children that ended and were waited for
 }
+
+func (p process) cpu() time.Duration { return p.own + p.waited }
 
 // parseStat reads /proc/<pid>/stat. The command in parentheses may itself hold spaces and parentheses.
 func parseStat(text string) (process, error) {
@@ -46,9 +51,8 @@ func parseStat(text string) (process, error) {
 	p.pid = int(number(text[:open]))
 	p.parent = int(number(fields[1]))
 	// utime, stime, cutime, cstime: fields 14 to 17 of proc(5); the state is field 3.
-	for _, f := range fields[11:15] {
-		p.cpu += time.Duration(number(f)) * tick
-	}
+	ticks := func(a, b string) time.Duration { return time.Duration(number(a)+number(b)) * tick }
+	p.own, p.waited = ticks(fields[11], fields[12]), ticks(fields[13], fields[14])
 	p.started = number(fields[19])
 	if err := errors.Join(errs...); err != nil {
 		return p, fmt.Errorf("stat: %w: %w", errProcFormat, err)
@@ -83,7 +87,20 @@ func readProcess(pid int) (process, error) {
 	if err != nil {
 		return process{}, err
 	}
-	return parseStat(string(data))
+	p, err := parseStat(string(data))
+	if exact, ok := cpuClock(pid); ok && err == nil {
+		p.own = exact
+	}
+	return p, err
+}
+
+// cpuClock is the CPU time of a process in nanoseconds: ticks hide what many processes that do little sum up to. The
+// number of the clock is what clock_getcpuclockid(3) makes of a pid.
+func cpuClock(pid int) (time.Duration, bool) {
+	const exact = 2 // CPUCLOCK_SCHED
+	var ts unix.Timespec
+	err := unix.ClockGettime(int32(^pid<<3|exact), &ts)
+	return time.Duration(ts.Nano()), err == nil
 }
 
 func (p process) alive() bool {
@@ -150,7 +167,7 @@ func (s *server) processes() []process {
 func (s *server) cpu() time.Duration {
 	var sum time.Duration
 	for _, p := range s.processes() {
-		sum += p.cpu
+		sum += p.cpu()
 	}
 	return sum
 }

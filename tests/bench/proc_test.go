@@ -21,7 +21,7 @@ func TestParseStat(t *testing.T) {
 	for _, command := range []string{"apache2", "(wsgi:bench) x", "a b) S 1 2 (", ""} {
 		p, err := parseStat(stat(command))
 		require.NoError(t, err, command)
-		assert.Equal(t, process{pid: 4242, parent: 77, state: 'S', started: 987654, cpu: 2500 * time.Millisecond}, p, command)
+		assert.Equal(t, process{pid: 4242, parent: 77, state: 'S', started: 987654, own: 2 * time.Second, waited: 500 * time.Millisecond}, p, command)
 	}
 }
 
@@ -63,6 +63,25 @@ func TestOwnProcess(t *testing.T) {
 	assert.Equal(t, os.Getppid(), p.parent)
 	assert.True(t, p.alive())
 
+	for spun := time.Now(); time.Since(spun) < 20*time.Millisecond; {
+	}
+	later, err := readProcess(os.Getpid())
+	require.NoError(t, err)
+	assert.Greater(t, later.cpu(), p.cpu())
+
 	p.started++
 	assert.False(t, p.alive(), "another process with the same pid")
+}
+
+// The clock and the ticks of stat are of one process.
+func TestCPUClock(t *testing.T) {
+	exact, ok := cpuClock(os.Getpid())
+	require.True(t, ok)
+	data, err := os.ReadFile(procFile(os.Getpid(), "stat"))
+	require.NoError(t, err)
+	p, err := parseStat(string(data))
+	require.NoError(t, err)
+	assert.InDelta(t, p.own.Seconds(), exact.Seconds(), 0.1)
+	_, ok = cpuClock(1 << 22)
+	assert.False(t, ok)
 }

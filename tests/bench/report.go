@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,90 +12,104 @@ import (
 	"strings"
 )
 
-func writeReport(w io.Writer, res *results, verdicts []verdict) {
-	fmt.Fprintf(w, "# Benchmark, %s mode\n\n%s.\n%s.\n", res.Mode, res.Machine, res.Shape)
-	if res.Mode == modeDaemon {
-		fmt.Fprintf(w, "Daemon-mode contenders run the application in %d processes of %d threads.\n", daemonProcesses, daemonThreads)
-		fmt.Fprintln(w, "uWSGI loads every application at its start, Django among them: its PSS compares in the Django table only.")
+// report is what came out of a mode.
+type report struct {
+	*results
+	verdicts []verdict
+}
+
+// problems are what keeps the run of a mode from being complete; strict counts missed targets too.
+func (r report) problems(strict bool) []string {
+	var list []string
+	for _, m := range r.plan.missing {
+		list = append(list, "not measured: "+m)
 	}
-	fmt.Fprintln(w, "CPU is that of all processes of the contender, clients apart; PSS is that of all its processes after the load.")
+	for _, failure := range r.Failures {
+		first, _, _ := strings.Cut(failure, "\n") // the logs were shown when it happened
+		list = append(list, first)
+	}
+	for _, v := range r.verdicts {
+		if strict && v.Result == resultMiss {
+			list = append(list, "target missed: "+v.Target)
+		}
+	}
+	return list
+}
+
+func (r report) print(w io.Writer) {
+	res := r.results
+	fmt.Fprintf(w, "# Benchmark: %s\n\n%s.\n%s.\n", res.plan.key, res.Machine, res.Shape)
+	for _, note := range res.plan.notes {
+		fmt.Fprintln(w, note)
+	}
+	for _, lack := range res.plan.skipped {
+		fmt.Fprintf(w, "Skipped: %s.\n", lack)
+	}
 	if res.Load > 0.5 {
 		fmt.Fprintf(w, "**The load average was %.1f before the run: others used this machine, so compare within a table only.**\n", res.Load)
 	}
-	for _, load := range res.workloads {
-		for _, n := range res.connectionsOf(load) {
+	for _, load := range res.plan.workloads {
+		for _, n := range res.countsOf(load) {
 			writeTable(w, res, load, n)
 		}
 	}
-	writeVerdicts(w, verdicts)
+	writeVerdicts(w, r.verdicts)
+	fmt.Fprintln(w)
 }
 
-// connectionsOf lists the numbers of connections that anything was measured with, smallest first.
-func (r *results) connectionsOf(load workload) []int {
+// countsOf lists the numbers of connections that anything was measured with, smallest first.
+func (r *results) countsOf(load workload) []int {
 	seen := make(map[int]bool)
 	for key := range r.samples {
 		if key.workload == load.key {
-			seen[key.connections] = true
+			seen[key.count] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(seen))
 }
 
-func writeTable(w io.Writer, res *results, load workload, connections int) {
-	unit := "connections"
-	if connections == 1 {
-		unit = "connection"
-	}
-	fmt.Fprintf(w, "\n## %s, %d %s\n\n", load.title, connections, unit)
-	rows := [][]string{wrkHeader(res.Mode)}
-	format := wrkRow
-	if load.transfer != nil {
-		rows, format = [][]string{transferHeader(res.Mode)}, transferRow
-	}
-	base := cellKey{peer(res.Mode), load.key, connections}
-	for _, c := range res.contenders {
-		key := cellKey{c.key, load.key, connections}
-		m, ok := res.median(key)
-		if !ok {
-			continue
-		}
-		ratio := func(get metric) string {
-			value, ok := res.ratio(key, base, get)
-			if !ok {
-				return "-"
+func writeTable(w io.Writer, res *results, load workload, count int) {
+	fmt.Fprintf(w, "\n## %s, %s\n\n", load.title, load.kind.counted(count))
+	rows := [][]string{header(load.kind, cmp.Or(load.peer, res.plan.peer))}
+	for _, c := range res.plan.contenders {
+		key := cellKey{c.key, load.key, count}
+		if m, ok := res.median(key); ok {
+			base := cellKey{res.plan.peer, load.key, count}
+			if load.peer != "" {
+				base.contender = c.base
 			}
-			return fmt.Sprintf("%.2f", value)
+			rows = append(rows, row(c, load.kind, m, func(of metric) (float64, bool) { return res.ratio(key, base, of) }))
 		}
-		rows = append(rows, format(c.title, m, ratio))
 	}
 	writeRows(w, rows)
 }
 
-func wrkHeader(mode string) []string {
-	x := "x " + peer(mode)
-	return []string{"contender", "requests/s", x, "CPU us/request", x, "p50 ms", "p99 ms", x, "PSS MiB", x}
-}
-
-func wrkRow(title string, m sample, ratio func(metric) string) []string {
-	return []string{
-		title, fmt.Sprintf("%.0f", m.Rate), ratio(rate), fmt.Sprintf("%.1f", m.CPU), ratio(cpu),
-		fmt.Sprintf("%.2f", m.P50), fmt.Sprintf("%.2f", m.P99), ratio(p99), mib(m.PSS), ratio(pss),
+func header(k *kind, peer string) []string {
+	cells := []string{"contender", "front"}
+	for _, col := range k.columns {
+		cells = append(cells, col.title)
+		if col.ratio {
+			cells = append(cells, "x "+peer)
+		}
 	}
+	return cells
 }
 
-func transferHeader(mode string) []string {
-	x := "x " + peer(mode)
-	return []string{"contender", "MiB/s", x, "CPU ms/transfer", x, "peak growth MiB", "PSS MiB", x}
-}
-
-func transferRow(title string, m sample, ratio func(metric) string) []string {
-	return []string{
-		title, fmt.Sprintf("%.0f", m.Rate*transferSize/mebi), ratio(rate), fmt.Sprintf("%.1f", m.CPU/1000), ratio(cpu),
-		mib(m.Growth), mib(m.PSS), ratio(pss),
+func row(c contender, k *kind, m sample, ratio func(metric) (float64, bool)) []string {
+	cells := []string{c.title, c.front.name}
+	for _, col := range k.columns {
+		cells = append(cells, col.print(m))
+		if !col.ratio {
+			continue
+		}
+		if value, ok := ratio(col.metric); ok {
+			cells = append(cells, fmt.Sprintf("%.2f", value))
+		} else {
+			cells = append(cells, "-")
+		}
 	}
+	return cells
 }
-
-func mib(n int64) string { return fmt.Sprintf("%.1f", float64(n)/mebi) }
 
 // writeRows prints a Markdown table whose columns line up in a terminal too.
 func writeRows(w io.Writer, rows [][]string) {
@@ -143,33 +158,50 @@ func writeVerdicts(w io.Writer, verdicts []verdict) {
 	}
 }
 
-// jsonCell is a row of a table with the samples behind it.
+// jsonCell is a row of a table with the samples behind it. Count is that of connections, clients or processes.
 type jsonCell struct {
-	Contender   string   `json:"contender"`
-	Workload    string   `json:"workload"`
-	Connections int      `json:"connections"`
-	Median      sample   `json:"median"`
-	Samples     []sample `json:"samples"`
+	Contender string     `json:"contender"`
+	Front     string     `json:"front"`
+	Workload  string     `json:"workload"`
+	Count     int        `json:"count"`
+	Median    sample     `json:"median"`
+	Samples   []measured `json:"samples"`
 }
 
-func writeJSON(file string, res *results, verdicts []verdict) error {
-	var cells []jsonCell
-	for _, load := range res.workloads {
-		for _, n := range res.connectionsOf(load) {
-			for _, c := range res.contenders {
-				key := cellKey{c.key, load.key, n}
-				if m, ok := res.median(key); ok {
-					cells = append(cells, jsonCell{c.key, load.key, n, m, res.samples[key]})
-				}
-			}
-		}
+// jsonReport is the form of a mode's results in the file.
+type jsonReport struct {
+	Mode     string     `json:"mode"`
+	Machine  string     `json:"machine"`
+	Shape    string     `json:"shape"`
+	Load     float64    `json:"load_average"`
+	Cells    []jsonCell `json:"cells"`
+	Targets  []verdict  `json:"targets"`
+	Failures []string   `json:"failures"`
+}
+
+func writeJSON(file string, reports []report) error {
+	var list []jsonReport
+	for _, r := range reports {
+		list = append(list, jsonReport{r.plan.key, r.Machine, r.Shape, r.Load, r.cells(), r.verdicts, r.Failures})
 	}
-	data, err := json.MarshalIndent(map[string]any{
-		"time": stamp(), "mode": res.Mode, "machine": res.Machine, "shape": res.Shape, "load_average": res.Load,
-		"cells": cells, "targets": verdicts, "failures": res.Failures,
-	}, "", "  ")
+	data, err := json.MarshalIndent(map[string]any{"time": stamp(), "modes": list}, "", "  ")
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(file, append(data, '\n'), 0o644)
+}
+
+func (r *results) cells() []jsonCell {
+	var cells []jsonCell
+	for _, load := range r.plan.workloads {
+		for _, n := range r.countsOf(load) {
+			for _, c := range r.plan.contenders {
+				key := cellKey{c.key, load.key, n}
+				if m, ok := r.median(key); ok {
+					cells = append(cells, jsonCell{c.key, c.front.name, load.key, n, m, r.samples[key]})
+				}
+			}
+		}
+	}
+	return cells
 }

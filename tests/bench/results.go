@@ -12,52 +12,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sample is one measurement: one run of wrk, or one group of large transfers.
-type sample struct {
-	Round  int     `json:"round"`
-	Rate   float64 `json:"per_second"`         // requests or transfers
-	CPU    float64 `json:"cpu_us_per_request"` // or per transfer
-	P50    float64 `json:"p50_ms,omitempty"`
-	P99    float64 `json:"p99_ms,omitempty"`
-	PSS    int64   `json:"pss_bytes"`
-	Growth int64   `json:"peak_rss_growth_bytes,omitempty"` // of the transfers: over the size before the first
+// measured is a sample of a round.
+type measured struct {
+	Round  int    `json:"round"`
+	Values sample `json:"values"`
 }
 
+// cellKey names a row of a table. count is that of connections, clients or processes.
 type cellKey struct {
-	contender   string
-	workload    string
-	connections int
+	contender string
+	workload  string
+	count     int
 }
 
 // results collect samples while the run goes on, and are read-only afterwards.
 type results struct {
-	Mode       string
-	Machine    string
-	Load       float64 // load average when the run began
-	Shape      string
-	contenders []contender
-	workloads  []workload
-	samples    map[cellKey][]sample
-	round      int // the one that goes on
-	Failures   []string
+	plan     plan
+	Machine  string
+	Load     float64 // load average when the run began
+	Shape    string
+	samples  map[cellKey][]measured
+	round    int // the one that goes on
+	Failures []string
 }
 
 func newResults(b *bench) *results {
 	return &results{
-		Mode:    b.opt.mode,
+		plan:    b.plan,
 		Machine: fmt.Sprintf("%s; Linux %s, %d cores", b.tools.version, kernel(), runtime.NumCPU()),
 		Load:    loadAverage(),
 		Shape: fmt.Sprintf("event MPM, %d children of %d threads, keep-alive, no access log; medians of %d alternating rounds of %s, ratios too",
 			b.opt.children, b.opt.threads, b.opt.rounds, b.opt.duration),
-		contenders: b.contenders,
-		workloads:  b.workloads,
-		samples:    make(map[cellKey][]sample),
+		samples: make(map[cellKey][]measured),
 	}
 }
 
 func (r *results) add(key cellKey, s sample) {
-	s.Round = r.round
-	r.samples[key] = append(r.samples[key], s)
+	r.samples[key] = append(r.samples[key], measured{r.round, s})
 }
 
 // fail notes a failure once, however many rounds repeat it.
@@ -72,35 +63,39 @@ func (r *results) fail(what string, err error) {
 
 // median of each number by itself; ok is false when nothing was measured.
 func (r *results) median(key cellKey) (m sample, ok bool) {
-	list := r.samples[key]
-	if len(list) == 0 {
-		return m, false
-	}
-	of := func(get func(sample) float64) float64 {
-		values := make([]float64, len(list))
-		for i, s := range list {
-			values[i] = get(s)
+	values := make(map[metric][]float64)
+	for _, s := range r.samples[key] {
+		for name, value := range s.Values {
+			values[name] = append(values[name], value)
 		}
-		return median(values)
 	}
-	return sample{
-		Rate:   of(func(s sample) float64 { return s.Rate }),
-		CPU:    of(func(s sample) float64 { return s.CPU }),
-		P50:    of(func(s sample) float64 { return s.P50 }),
-		P99:    of(func(s sample) float64 { return s.P99 }),
-		PSS:    int64(of(func(s sample) float64 { return float64(s.PSS) })),
-		Growth: int64(of(func(s sample) float64 { return float64(s.Growth) })),
-	}, true
+	m = make(sample, len(values))
+	for name, list := range values {
+		m[name] = name.combine(list)
+	}
+	return m, len(m) > 0
 }
 
-// ratio of two contenders: the median of those of each round. A machine that is slower in one round than in another does not move it
-// much, as it would that of two medians. ok is false when there is none.
+// combine makes one number of those of all rounds.
+func (m metric) combine(values []float64) float64 {
+	if !m.sum {
+		return median(values)
+	}
+	total := 0.0
+	for _, value := range values {
+		total += value
+	}
+	return total
+}
+
+// ratio of two contenders: the median of those of each round. A machine that is slower in one round than in another does
+// not move it much, as it would that of two medians. ok is false when there is none.
 func (r *results) ratio(ours, theirs cellKey, m metric) (value float64, ok bool) {
 	var ratios []float64
 	for _, our := range r.samples[ours] {
 		for _, their := range r.samples[theirs] {
-			if our.Round == their.Round && m.of(their) != 0 {
-				ratios = append(ratios, m.of(our)/m.of(their))
+			if our.Round == their.Round && their.Values[m] != 0 {
+				ratios = append(ratios, our.Values[m]/their.Values[m])
 			}
 		}
 	}
@@ -118,14 +113,6 @@ func median(values []float64) float64 {
 		return sorted[mid]
 	}
 	return (sorted[mid-1] + sorted[mid]) / 2
-}
-
-// peer is the contender that the table's ratios compare with.
-func peer(mode string) string {
-	if mode == modeDaemon {
-		return "mod_wsgi-daemon"
-	}
-	return "mod_wsgi"
 }
 
 func kernel() string {

@@ -1,4 +1,4 @@
-// This file starts and stops what serves a contender: its httpd and, for some, a process behind it.
+// This file starts and stops what serves a contender: its front server and, for some, a process behind it.
 package main
 
 import (
@@ -23,6 +23,9 @@ const (
 	stopWithin  = 10 * time.Second
 )
 
+// probe is what every server answers: the URL, and the script behind it.
+const probe = "hello"
+
 // child is a process that the benchmark started; done is closed when it has ended.
 type child struct {
 	cmd  *exec.Cmd
@@ -33,7 +36,7 @@ type child struct {
 type server struct {
 	contender
 	site     site
-	children []*child // further processes first, httpd last
+	children []*child // further processes first, the front server last
 }
 
 // detach keeps the terminal's Ctrl-C from a process (we end it ourselves), and ends it when we die.
@@ -41,8 +44,8 @@ func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }
 
-// startServer returns when httpd answers; then the caller must stop it.
-func startServer(ctx context.Context, s *workspace, t tools, c contender) (*server, error) {
+// startServer returns when it answers; then the caller must stop it. configure may change its site.
+func startServer(ctx context.Context, s *workspace, t tools, c contender, configure func(*site)) (*server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -51,11 +54,12 @@ func startServer(ctx context.Context, s *workspace, t tools, c contender) (*serv
 	if err != nil {
 		return nil, err
 	}
+	configure(&v)
 	srv := &server{contender: c, site: v}
 	if err := srv.prepare(); err != nil {
 		return nil, err
 	}
-	if err := srv.launch(ctx, t); err != nil {
+	if err := srv.launch(ctx); err != nil {
 		srv.stop()
 		return nil, fmt.Errorf("%w%s", err, srv.logTail())
 	}
@@ -71,7 +75,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// prepare makes the folder of this httpd anew and writes its configuration.
+// prepare makes the folder of this server anew and writes its configuration.
 func (s *server) prepare() error {
 	if err := os.RemoveAll(s.site.Dir); err != nil {
 		return err
@@ -83,11 +87,22 @@ func (s *server) prepare() error {
 	if err := giveTo(run, s.site.User); err != nil {
 		return err
 	}
-	text, err := expand(httpdConfig+s.config, s.site)
+	text, err := s.configuration()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(s.file("httpd.conf"), []byte(text), 0o644)
+	return os.WriteFile(s.file(s.front.name+".conf"), []byte(text), 0o644)
+}
+
+// configuration is the text of the front server's file.
+func (s *server) configuration() (string, error) {
+	lines, err := expand(s.config, s.site)
+	if err != nil {
+		return "", err
+	}
+	v := s.site
+	v.Lines = lines
+	return expand(s.front.config, v)
 }
 
 func (s *server) file(name string) string { return filepath.Join(s.site.Dir, name) }
@@ -106,28 +121,28 @@ func giveTo(dir, name string) error {
 	return errors.Join(err1, err2, os.Chown(dir, uid, gid))
 }
 
-func (s *server) launch(ctx context.Context, t tools) error {
+func (s *server) launch(ctx context.Context) error {
 	if s.extra != nil {
-		var args []string
-		for _, arg := range s.extra {
-			text, err := expand(arg, s.site)
-			if err != nil {
-				return err
-			}
-			args = append(args, text)
-		}
-		if err := s.start("extra.log", args); err != nil {
+		if err := s.start("extra.log", s.extra); err != nil {
 			return err
 		}
 	}
-	if err := s.start("httpd.log", []string{t.httpd, "-f", s.file("httpd.conf"), "-DFOREGROUND"}); err != nil {
+	if err := s.start(s.front.name+".log", s.front.command); err != nil {
 		return err
 	}
 	return s.awaitAnswer(ctx)
 }
 
-// start runs a program with a small, fixed environment, so that no Python of the caller's PATH gets in.
-func (s *server) start(logName string, args []string) error {
+// start runs a program with a small, fixed environment, so that no Python of the caller's PATH gets in. Each argument is a
+// template.
+func (s *server) start(logName string, templates []string) error {
+	args := make([]string, len(templates))
+	for i, text := range templates {
+		var err error
+		if args[i], err = expand(text, s.site); err != nil {
+			return err
+		}
+	}
 	log, err := os.Create(s.file(logName))
 	if err != nil {
 		return err
@@ -156,9 +171,9 @@ func (s *server) url(key string) string {
 
 // awaitAnswer polls until hello is answered rightly.
 func (s *server) awaitAnswer(ctx context.Context) error {
-	deadline := time.Now().Add(startWithin)
+	deadline := time.Now().Add(s.site.StartWithin)
 	for {
-		err := s.verify(ctx, "hello", isHello)
+		err := s.verify(ctx, probe, isHello)
 		if err == nil {
 			return nil
 		}
@@ -172,7 +187,7 @@ func (s *server) awaitAnswer(ctx context.Context) error {
 			}
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no right answer within %s: %w", startWithin, err)
+			return fmt.Errorf("no right answer within %s: %w", s.site.StartWithin, err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -201,7 +216,7 @@ func (s *server) verify(ctx context.Context, key string, check func([]byte) erro
 	return check(body)
 }
 
-// stop ends httpd, then what is behind it, then what they left: by pid, and only processes of their tree.
+// stop ends the front server, then what is behind it, then what they left: by pid, and only processes of their tree.
 func (s *server) stop() {
 	http.DefaultClient.CloseIdleConnections()
 	left := s.processes()
@@ -228,7 +243,7 @@ func (s *server) stop() {
 // logTail is the end of the logs, for an error message.
 func (s *server) logTail() string {
 	var out strings.Builder
-	for _, name := range []string{"error.log", "httpd.log", "extra.log"} {
+	for _, name := range []string{"error.log", s.front.name + ".log", "extra.log"} {
 		data, err := os.ReadFile(s.file(name))
 		if err != nil || len(data) == 0 {
 			continue

@@ -3,20 +3,6 @@ package main
 
 import "fmt"
 
-// metric picks a number out of a sample.
-type metric struct {
-	name string
-	of   func(sample) float64
-}
-
-var (
-	rate   = metric{"requests/s", func(s sample) float64 { return s.Rate }}
-	cpu    = metric{"CPU per request", func(s sample) float64 { return s.CPU }}
-	p99    = metric{"p99", func(s sample) float64 { return s.P99 }}
-	pss    = metric{"PSS", func(s sample) float64 { return float64(s.PSS) }}
-	growth = metric{"peak memory growth", func(s sample) float64 { return float64(s.Growth) / mebi }}
-)
-
 // noise is what "no worse than" allows in either direction: less cannot be told from chance.
 const noise = 0.05
 
@@ -27,25 +13,21 @@ const constantMemory = 16
 type target struct {
 	subject, against string
 	workload         string
-	connections      int
+	count            int // of connections, clients or processes
 	metric           metric
 	atLeast          bool
 	bound            float64
-}
-
-func targetsOf(mode string) []target {
-	if mode == modeDaemon {
-		return daemonTargets()
-	}
-	return embeddedTargets()
+	than             int // the count of against's; 0: the same
 }
 
 func embeddedTargets() []target {
 	ours, theirs := "gowsgi", "mod_wsgi"
 	list := []target{
-		{ours, theirs, "hello", 16, rate, true, 1.6},
-		{ours, theirs, "hello", 16, cpu, false, 0.6},
-		{ours, theirs, "hello", 1, rate, true, 1.15},
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: rate, atLeast: true, bound: 1.6},
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: cpu, bound: 0.6},
+		{subject: ours, against: theirs, workload: "hello", count: 1, metric: rate, atLeast: true, bound: 1.15},
+		{subject: ours, against: "floor", workload: "hello", count: 16, metric: rate, atLeast: true, bound: 1 - noise},
+		{subject: ours, against: "floor", workload: "hello", count: 64, metric: rate, atLeast: true, bound: 1 - noise},
 	}
 	list = append(list, noWorse(ours, theirs, "large", 16)...)
 	list = append(list, noWorse(ours, theirs, "stream", 1)...)
@@ -56,33 +38,70 @@ func embeddedTargets() []target {
 
 func daemonTargets() []target {
 	ours, theirs := "gowsgi-daemon", "mod_wsgi-daemon"
-	return []target{
-		{ours, theirs, "hello", 16, rate, true, 1.8},
-		{ours, "uwsgi", "hello", 16, rate, true, 1.3},
-		{ours, theirs, "hello", 16, cpu, false, 0.55},
-		{ours, theirs, "hello", 1, rate, true, 1.5},
-		{ours, theirs, "hello", 64, p99, false, 1 + noise},
-		{ours, "uwsgi", "hello", 64, p99, false, 1 + noise},
-		{ours, "static", "file", 1, cpu, false, 1.3},
-		{ours, theirs, "stream", 1, cpu, false, 1 + noise},
-		{ours, theirs, "upload", 1, cpu, false, 1 + noise},
+	list := []target{
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: rate, atLeast: true, bound: 1.8},
+		{subject: ours, against: "uwsgi", workload: "hello", count: 16, metric: rate, atLeast: true, bound: 1.3},
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: cpu, bound: 0.55},
+		{subject: ours, against: theirs, workload: "hello", count: 1, metric: rate, atLeast: true, bound: 1.5},
+		{subject: ours, against: theirs, workload: "hello", count: 64, metric: p99, bound: 1 + noise},
+		{subject: ours, against: "uwsgi", workload: "hello", count: 64, metric: p99, bound: 1 + noise},
+		{subject: ours, against: "static", workload: "file", count: 1, metric: cpu, bound: 1.3},
+		{subject: ours, against: theirs, workload: "stream", count: 1, metric: cpu, bound: 1 + noise},
+		{subject: ours, against: theirs, workload: "upload", count: 1, metric: cpu, bound: 1 + noise},
 		steady(ours, "stream"),
 		steady(ours, "upload"),
-		{ours, theirs, "hello", 16, pss, false, 1.3},
+		{subject: ours, against: theirs, workload: "hello", count: 16, metric: pss, bound: 1.3},
+	}
+	return append(list, ahead(ours, "nginx-uwsgi", 16, 64)...)
+}
+
+// ahead bounds speed, CPU time and latency of hello by another's, with nothing allowed for noise.
+func ahead(ours, theirs string, counts ...int) []target {
+	var list []target
+	for _, count := range counts {
+		list = append(list, target{subject: ours, against: theirs, workload: "hello", count: count, metric: rate, atLeast: true, bound: 1},
+			target{subject: ours, against: theirs, workload: "hello", count: count, metric: cpu, bound: 1},
+			target{subject: ours, against: theirs, workload: "hello", count: count, metric: p99, bound: 1})
+	}
+	return list
+}
+
+func fairnessTargets() []target {
+	ours, theirs := "gowsgi-daemon", "mod_wsgi-daemon"
+	return []target{
+		{subject: ours, against: theirs, workload: "a", count: 16, metric: p99, bound: 1 + noise},
+		{subject: ours, against: theirs, workload: "b", count: 20, metric: p99, bound: 1 + noise},
+		{subject: ours, against: theirs, workload: "c", count: 24, metric: p99, bound: 1 + noise},
+		{subject: ours, workload: "d", count: 60, metric: refused, bound: 0},
+	}
+}
+
+// groupsTargets: what a process costs must not grow with their number.
+func groupsTargets() []target {
+	ours, theirs := "gowsgi-daemon", "mod_wsgi-daemon"
+	return []target{
+		{subject: ours, against: theirs, workload: "idle", count: 160, metric: startCPU, bound: 1.3},
+		{subject: ours, against: theirs, workload: "idle", count: 400, metric: startCPU, bound: 1.3},
+		{subject: ours, workload: "idle", count: 160, metric: idleCPU, bound: 0.1},
+		{subject: ours, workload: "idle", count: 400, metric: idleCPU, bound: 0.25},
+		{subject: ours, workload: "idle", count: 160, metric: pssEach, bound: 5.5},
+		{subject: ours, workload: "idle", count: 400, metric: pssEach, bound: 5.5},
+		{subject: ours, against: ours, workload: "idle", count: 400, than: 100, metric: startCPUEach, bound: 1 + noise},
+		{subject: ours, against: ours, workload: "idle", count: 400, than: 100, metric: pssEach, bound: 1 + noise},
 	}
 }
 
 // noWorse bounds both the speed and the CPU time.
-func noWorse(ours, theirs, workload string, connections int) []target {
+func noWorse(ours, theirs, workload string, count int) []target {
 	return []target{
-		{ours, theirs, workload, connections, rate, true, 1 - noise},
-		{ours, theirs, workload, connections, cpu, false, 1 + noise},
+		{subject: ours, against: theirs, workload: workload, count: count, metric: rate, atLeast: true, bound: 1 - noise},
+		{subject: ours, against: theirs, workload: workload, count: count, metric: cpu, bound: 1 + noise},
 	}
 }
 
 // steady bounds the growth of memory during a transfer.
 func steady(ours, workload string) target {
-	return target{ours, "", workload, 1, growth, false, constantMemory}
+	return target{subject: ours, workload: workload, count: 1, metric: growth, bound: constantMemory}
 }
 
 func (t target) String() string {
@@ -90,14 +109,26 @@ func (t target) String() string {
 	if t.atLeast {
 		sign = ">="
 	}
-	where := fmt.Sprintf("%s, %d connections", t.workload, t.connections)
-	if t.connections == 1 {
-		where = fmt.Sprintf("%s, 1 connection", t.workload)
-	}
+	where := fmt.Sprintf("%s, %s", t.workload, kindOf(t.workload).counted(t.count))
 	if t.against == "" {
-		return fmt.Sprintf("%s: %s of %s %s %g MiB", where, t.metric.name, t.subject, sign, t.bound)
+		return fmt.Sprintf("%s: %s of %s %s %g%s", where, t.metric.name, t.subject, sign, t.bound, t.metric.unit)
+	}
+	if t.than != 0 {
+		return fmt.Sprintf("%s: %s of %s %s %g x that of %d", where, t.metric.name, t.subject, sign, t.bound, t.than)
 	}
 	return fmt.Sprintf("%s: %s of %s %s %g x %s", where, t.metric.name, t.subject, sign, t.bound, t.against)
+}
+
+// kindOf a workload, whose key must be in a mode.
+func kindOf(key string) *kind {
+	for _, m := range modes() {
+		for _, w := range m.workloads() {
+			if w.key == key {
+				return w.kind
+			}
+		}
+	}
+	panic("no mode has a workload " + key)
 }
 
 const (
@@ -123,14 +154,18 @@ func judge(list []target, res *results) []verdict {
 
 func (t target) judge(res *results) verdict {
 	v := verdict{Target: t.String(), Result: resultNone}
-	ours := cellKey{t.subject, t.workload, t.connections}
+	ours := cellKey{t.subject, t.workload, t.count}
 	value, ok := 0.0, false
 	if t.against == "" {
 		var m sample
-		m, ok = res.median(ours)
-		value = t.metric.of(m)
+		m, _ = res.median(ours)
+		value, ok = m[t.metric]
 	} else {
-		value, ok = res.ratio(ours, cellKey{t.against, t.workload, t.connections}, t.metric)
+		theirs := cellKey{t.against, t.workload, t.count}
+		if t.than != 0 {
+			theirs.count = t.than
+		}
+		value, ok = res.ratio(ours, theirs, t.metric)
 	}
 	if !ok {
 		return v

@@ -72,35 +72,37 @@ func checkUpload(body io.Reader) error {
 	return err
 }
 
+var kindTransfer = kind{one: "connection", many: "connections", columns: transferColumns, measure: measureTransfers}
+
 // measureTransfers does one transfer to warm up and then the timed ones. The peak of memory counts from before the
 // first, so an answer or an upload that is held in memory shows.
-func measureTransfers(ctx context.Context, srv *server, w workload, count int) (sample, error) {
-	client := newClient()
+func measureTransfers(ctx context.Context, b *bench, srv *server, w workload, _ int) (sample, error) {
+	client, count := newClient(), b.opt.transfers
 	defer client.CloseIdleConnections()
 	if err := srv.resetPeak(); err != nil {
-		return sample{}, err
+		return nil, err
 	}
 	before, err := srv.peakRSS()
 	if err != nil {
-		return sample{}, err
+		return nil, err
 	}
 	if err := w.transfer.do(ctx, client, srv.url(w.key)); err != nil {
-		return sample{}, err
+		return nil, err
 	}
-	start, cpu := time.Now(), srv.cpu()
+	start, cpuBefore := time.Now(), srv.cpu()
 	for range count {
 		if err := w.transfer.do(ctx, client, srv.url(w.key)); err != nil {
-			return sample{}, err
+			return nil, err
 		}
 	}
-	took, used := time.Since(start), srv.cpu()-cpu
+	took, used := time.Since(start), srv.cpu()-cpuBefore
 	peak, err := srv.peakRSS()
 	if err != nil {
-		return sample{}, err
+		return nil, err
 	}
 	return sample{
-		Rate:   float64(count) / took.Seconds(),
-		CPU:    micros(used) / float64(count),
-		Growth: max(0, peak-before),
+		rate:   float64(count) / took.Seconds(),
+		cpu:    micros(used) / float64(count),
+		growth: float64(max(0, peak-before)) / mebi,
 	}, nil
 }

@@ -4,8 +4,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"slices"
-	"strings"
 )
 
 const (
@@ -15,42 +13,48 @@ const (
 	transferSize = 100 * mebi
 )
 
-// workload is asked at "/" + key. One with a transfer is done by the benchmark itself, one at a time; the others by wrk.
+// workload is asked at "/" + key.
 type workload struct {
-	key         string
-	title       string
-	connections []int // of wrk; nil: those of -connections
-	transfer    *transfer
-	check       func(body []byte) error // wrk workloads: is this the right answer?
+	key      string
+	title    string
+	kind     *kind
+	counts   []int // of connections, clients or processes: a table each; nil: those of the flags
+	transfer *transfer
+	crowd    *crowd
+	peer     string                  // title of what each contender's base is; empty: all are compared with the mode's peer
+	check    func(body []byte) error // is this the right answer? nil: the kind of workload looks itself
 }
 
-// The order is that of measuring. Transfers come before what makes the heap large, where a body held in memory could hide.
-func workloads() []workload {
+// pages are the workloads of both modes. The order is that of measuring. Transfers come before what makes the heap large,
+// where a body held in memory could hide.
+func pages() []workload {
 	return []workload{
-		{key: "hello", title: "Hello, World!", check: isHello},
-		{key: "stream", title: "100 MiB streamed response", transfer: &transfer{}},
-		{key: "upload", title: "100 MiB upload", transfer: &transfer{upload: true}},
-		{key: "file", title: "100 MiB file (wsgi.file_wrapper)", transfer: &transfer{}},
-		{key: "large", title: "1 MiB response", connections: []int{16}, check: isLarge},
-		{key: "django", title: "Django page", connections: []int{16}, check: isDjango},
+		{key: "hello", title: "Hello, World!", kind: &kindLoad, check: isHello},
+		{key: "stream", title: "100 MiB streamed response", kind: &kindTransfer, counts: []int{1}, transfer: &transfer{}},
+		{key: "upload", title: "100 MiB upload", kind: &kindTransfer, counts: []int{1}, transfer: &transfer{upload: true}},
+		{key: "file", title: "100 MiB file (wsgi.file_wrapper)", kind: &kindTransfer, counts: []int{1}, transfer: &transfer{}},
+		{key: "large", title: "1 MiB response", kind: &kindLoad, counts: []int{16}, check: isLarge},
+		{key: "django", title: "Django page", kind: &kindLoad, counts: []int{16}, check: isDjango},
 	}
 }
 
-func chooseWorkloads(keys []string) ([]workload, error) {
-	var chosen []workload
-	var known []string
-	for _, w := range workloads() {
-		known = append(known, w.key)
-		if len(keys) == 0 || slices.Contains(keys, w.key) {
-			chosen = append(chosen, w)
-		}
+// fairness is about groups in which all threads are at work: whether those who wait get their turn.
+func fairness() []workload {
+	return []workload{
+		{key: "a", title: "2 processes of 1 thread, 50 ms each", kind: &kindCrowd, counts: []int{16},
+			crowd: &crowd{group: "processes=2 threads=1", mounts: naps, lasts: 5, next: always(50)}},
+		{key: "b", title: "5 processes of 1 thread, 100 ms each", kind: &kindCrowd, counts: []int{20},
+			crowd: &crowd{group: "processes=5 threads=1", mounts: naps, lasts: 5, next: always(100)}},
+		{key: "c", title: "4 processes of 2 threads, 5 ms each, 500 ms one of ten", kind: &kindCrowd, counts: []int{24},
+			crowd: &crowd{group: "processes=4 threads=2", mounts: naps, lasts: 5, next: seldom(5, 500)}},
+		{key: "d", title: "2 processes of 1 thread, queue-timeout=2, 50 ms each", kind: &kindCrowd, counts: []int{60},
+			crowd: &crowd{group: "processes=2 threads=1 queue-timeout=2", mounts: naps, lasts: 5, next: always(50)}},
 	}
-	for _, key := range keys {
-		if !slices.Contains(known, key) {
-			return nil, fmt.Errorf("%w: -workloads: there is no %q; there are: %s", errUsage, key, strings.Join(known, ", "))
-		}
-	}
-	return chosen, nil
+}
+
+// groups is about what a group costs that has nothing to do.
+func groups() []workload {
+	return []workload{{key: "idle", title: "Groups of 2 processes that nobody asks anything", kind: &kindIdle}}
 }
 
 func isHello(body []byte) error {

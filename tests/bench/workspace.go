@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-//go:embed apps/*.wsgi floor/mod_floor.c
+//go:embed apps/*.wsgi apps/*.py floor/mod_floor.c
 var embedded embed.FS
 
 // workspace is <root>/apps, htdocs, modules, and a folder for each started httpd.
@@ -50,7 +50,13 @@ func (s *workspace) remove(keep bool) {
 }
 
 // fill writes what the chosen contenders and workloads need.
-func (s *workspace) fill(ctx context.Context, chosen []contender, loads []workload) error {
+func (s *workspace) fill(ctx context.Context, plans []plan) error {
+	var chosen []contender
+	var loads []workload
+	for _, p := range plans {
+		chosen = append(chosen, p.contenders...)
+		loads = append(loads, p.workloads...)
+	}
 	for _, dir := range []string{"apps", "htdocs", "modules"} {
 		if err := os.Mkdir(filepath.Join(s.root, dir), 0o755); err != nil {
 			return err
@@ -62,15 +68,17 @@ func (s *workspace) fill(ctx context.Context, chosen []contender, loads []worklo
 	if err := s.writeStatic(loads); err != nil {
 		return err
 	}
-	uses := func(key string) bool {
-		return slices.ContainsFunc(chosen, func(c contender) bool { return c.key == key })
+	loaded := func(module string) bool {
+		return slices.ContainsFunc(chosen, func(c contender) bool {
+			return slices.ContainsFunc(c.modules, func(m loadModule) bool { return m.name == module })
+		})
 	}
-	if uses("floor") {
+	if loaded(floorModule) {
 		if err := s.compileFloor(ctx); err != nil {
 			return err
 		}
 	}
-	if uses("gowsgi") || uses("gowsgi-daemon") {
+	if loaded(ourModule) {
 		return s.copyBuild()
 	}
 	return nil
@@ -128,7 +136,7 @@ func (s *workspace) compileFloor(ctx context.Context) error {
 
 // copyBuild copies our files: the checkout may be where httpd's children cannot look, and they find each other by folder.
 func (s *workspace) copyBuild() error {
-	libraries, err := filepath.Glob(filepath.Join(s.opt.build, "libgowsgi-*.so"))
+	libraries, err := filepath.Glob(filepath.Join(s.opt.build, "libgowsgi*.so"))
 	if err != nil {
 		return err
 	}
