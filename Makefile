@@ -8,7 +8,7 @@
 #   TESTFLAGS=…               more arguments for go test, such as -run=Smoke
 #   FUZZTIME=10s              how long each fuzz target runs
 #   CONFORMANCEFLAGS=…        arguments for the conformance suite, such as '-only WSGIReload'
-#   BENCHFLAGS=…              arguments for the benchmark, such as '-workloads hello -connections 16'
+#   BENCHFLAGS=…              arguments for the benchmark, such as '-mode daemon -workloads hello -connections 16'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

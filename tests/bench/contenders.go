@@ -89,7 +89,8 @@ const nginxGunicornConfig = `	upstream gunicorn {
 
 func contenders(opt options, t tools) []contender {
 	both := []string{modeEmbedded, modeDaemon}
-	daemons := []string{modeDaemon, modeFairness, modeGroups}
+	daemons := []string{modeDaemon, modeFairness, modeGroups, modeProfile}
+	behind := []string{modeDaemon, modeProfile}
 	theirs := append([]string{modePythons}, daemons...)
 	httpd, nginx := httpdFront(t), nginxFront()
 	uwsgi := need{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"}
@@ -104,7 +105,7 @@ func contenders(opt options, t tools) []contender {
 	}
 	list := []contender{
 		{
-			key: "floor", title: "C handler (the floor)", modes: both, front: httpd, serves: []string{"hello"},
+			key: "floor", title: "C handler (the floor)", modes: []string{modeEmbedded, modeDaemon, modeProfile}, front: httpd, serves: []string{"hello"},
 			modules: []loadModule{{floorModule, "{{.Root}}/modules/mod_floor.so"}},
 			config:  "SetHandler bench-floor\n",
 		}, {
@@ -126,7 +127,7 @@ func contenders(opt options, t tools) []contender {
 		},
 		ours,
 		{
-			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: []string{modeDaemon}, front: httpd,
+			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: behind, front: httpd,
 			needs: []need{
 				uwsgi,
 				{own("mod_proxy_uwsgi.so"), "apt-get install apache2-bin"},
@@ -135,12 +136,12 @@ func contenders(opt options, t tools) []contender {
 			config:  uwsgiConfig,
 			extra:   uwsgiCommand(t),
 		}, {
-			key: "nginx-uwsgi", title: "uWSGI", modes: []string{modeDaemon}, front: nginx,
+			key: "nginx-uwsgi", title: "uWSGI", modes: behind, front: nginx,
 			needs:  []need{uwsgi},
 			config: nginxUWSGIConfig,
 			extra:  uwsgiCommand(t),
 		}, {
-			key: "nginx-gunicorn", title: "gunicorn", modes: []string{modeDaemon}, front: nginx,
+			key: "nginx-gunicorn", title: "gunicorn", modes: behind, front: nginx,
 			needs:  []need{{"/usr/bin/gunicorn", "apt-get install gunicorn"}},
 			config: nginxGunicornConfig,
 			extra:  gunicornCommand(t),
