@@ -10,7 +10,7 @@
 #   SUITE=… PACKAGES=…        the Debian of test-debian, and more packages to install there, such as python3.15-dev
 #   FUZZTIME=10s              how long each fuzz target runs
 #   CONFORMANCEFLAGS=…        arguments for the conformance suite, such as '-only WSGIReload'
-#   BENCHFLAGS=…              arguments for the benchmark, such as '-workloads hello -connections 16'
+#   BENCHFLAGS=…              arguments for the benchmark, such as '-mode daemon -workloads hello -connections 16'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -88,65 +88,84 @@ const nginxGunicornConfig = `	upstream gunicorn {
 `
 
 func contenders(opt options, t tools) []contender {
-	both := []string{modeEmbedded, modeDaemon}
-	daemons := []string{modeDaemon, modeFairness, modeGroups}
-	theirs := append([]string{modePythons}, daemons...)
-	httpd, nginx := httpdFront(t), nginxFront()
-	uwsgi := need{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"}
-	own := func(file string) string { return filepath.Join(t.modules, file) }
-	modWSGI := need{own("mod_wsgi.so"), "apt-get install libapache2-mod-wsgi-py3"}
 	build := func(file string) need { return need{filepath.Join(opt.build, file), "make build"} }
-	ours := contender{
-		key: "gowsgi-daemon", title: "mod_gowsgi daemon", modes: daemons, front: httpd,
-		needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so"), build("gowsgid")},
-		modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
-		config:  wsgiDaemonConfig,
-	}
-	list := []contender{
+	ours := oursInDaemonMode(t, build)
+	return slices.Concat(withoutPython(t), modWSGI(t), []contender{oursEmbedded(t, build), ours}, othersServers(t), pythonContenders(ours, build))
+}
+
+// withoutPython are what nothing with Python can be faster than.
+func withoutPython(t tools) []contender {
+	return []contender{
 		{
-			key: "floor", title: "C handler (the floor)", modes: both, front: httpd, serves: []string{"hello"},
+			key: "floor", title: "C handler (the floor)", modes: []string{modeEmbedded, modeDaemon, modeProfile}, front: httpdFront(t),
+			serves:  []string{"hello"},
 			modules: []loadModule{{floorModule, "{{.Root}}/modules/mod_floor.so"}},
 			config:  "SetHandler bench-floor\n",
 		}, {
-			key: "static", title: "static file", modes: both, front: httpd, serves: []string{"hello", "large", "file"},
+			key: "static", title: "static file", modes: []string{modeEmbedded, modeDaemon}, front: httpdFront(t),
+			serves: []string{"hello", "large", "file"},
 			config: "DocumentRoot {{.Root}}/htdocs\n",
-		}, {
-			key: "mod_wsgi", title: "mod_wsgi embedded", modes: []string{modeEmbedded}, front: httpd, needs: []need{modWSGI},
-			modules: []loadModule{{"wsgi_module", modWSGI.path}},
-			config:  wsgiConfig,
-		}, {
-			key: "gowsgi", title: "mod_gowsgi embedded", modes: []string{modeEmbedded}, front: httpd,
-			needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so")},
-			modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
-			config:  wsgiConfig,
-		}, {
-			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", modes: theirs, front: httpd, needs: []need{modWSGI},
-			modules: []loadModule{{"wsgi_module", modWSGI.path}},
-			config:  wsgiDaemonConfig,
 		},
-		ours,
+	}
+}
+
+func modWSGI(t tools) []contender {
+	file := filepath.Join(t.modules, "mod_wsgi.so")
+	needs := []need{{file, "apt-get install libapache2-mod-wsgi-py3"}}
+	modules := []loadModule{{"wsgi_module", file}}
+	return []contender{
 		{
-			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: []string{modeDaemon}, front: httpd,
-			needs: []need{
-				uwsgi,
-				{own("mod_proxy_uwsgi.so"), "apt-get install apache2-bin"},
-			},
-			modules: []loadModule{{"proxy_module", own("mod_proxy.so")}, {"proxy_uwsgi_module", own("mod_proxy_uwsgi.so")}},
+			key: "mod_wsgi", title: "mod_wsgi embedded", modes: []string{modeEmbedded}, front: httpdFront(t),
+			needs: needs, modules: modules, config: wsgiConfig,
+		}, {
+			key: "mod_wsgi-daemon", title: "mod_wsgi daemon", front: httpdFront(t),
+			modes: []string{modeDaemon, modeFairness, modeGroups, modePythons, modeProfile},
+			needs: needs, modules: modules, config: wsgiDaemonConfig,
+		},
+	}
+}
+
+func oursEmbedded(t tools, build func(file string) need) contender {
+	return contender{
+		key: "gowsgi", title: "mod_gowsgi embedded", modes: []string{modeEmbedded}, front: httpdFront(t),
+		needs:   []need{build("mod_gowsgi.so"), build("libgowsgi*.so")},
+		modules: []loadModule{{ourModule, "{{.Root}}/modules/mod_gowsgi.so"}},
+		config:  wsgiConfig,
+	}
+}
+
+func oursInDaemonMode(t tools, build func(file string) need) contender {
+	c := oursEmbedded(t, build)
+	c.key, c.title, c.config = "gowsgi-daemon", "mod_gowsgi daemon", wsgiDaemonConfig
+	c.modes = []string{modeDaemon, modeFairness, modeGroups, modeProfile}
+	c.needs = append(c.needs, build("gowsgid"))
+	return c
+}
+
+// othersServers are what people run instead, behind the same httpd and without.
+func othersServers(t tools) []contender {
+	modes := []string{modeDaemon, modeProfile}
+	uwsgi := need{"/usr/bin/uwsgi", "apt-get install uwsgi-core uwsgi-plugin-python3"}
+	proxy := filepath.Join(t.modules, "mod_proxy_uwsgi.so")
+	return []contender{
+		{
+			key: "uwsgi", title: "uWSGI, mod_proxy_uwsgi", modes: modes, front: httpdFront(t),
+			needs:   []need{uwsgi, {proxy, "apt-get install apache2-bin"}},
+			modules: []loadModule{{"proxy_module", filepath.Join(t.modules, "mod_proxy.so")}, {"proxy_uwsgi_module", proxy}},
 			config:  uwsgiConfig,
 			extra:   uwsgiCommand(t),
 		}, {
-			key: "nginx-uwsgi", title: "uWSGI", modes: []string{modeDaemon}, front: nginx,
+			key: "nginx-uwsgi", title: "uWSGI", modes: modes, front: nginxFront(),
 			needs:  []need{uwsgi},
 			config: nginxUWSGIConfig,
 			extra:  uwsgiCommand(t),
 		}, {
-			key: "nginx-gunicorn", title: "gunicorn", modes: []string{modeDaemon}, front: nginx,
+			key: "nginx-gunicorn", title: "gunicorn", modes: modes, front: nginxFront(),
 			needs:  []need{{"/usr/bin/gunicorn", "apt-get install gunicorn"}},
 			config: nginxGunicornConfig,
 			extra:  gunicornCommand(t),
 		},
 	}
-	return append(list, pythonContenders(ours, build)...)
 }
 
 // uwsgiCommand runs uWSGI in the shape of the other daemon-mode contenders: a master, its processes and threads, one

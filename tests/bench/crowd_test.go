@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func TestPercentile(t *testing.T) {
@@ -65,9 +64,13 @@ func TestCrowd(t *testing.T) {
 	srv.Start()
 	defer srv.Close()
 	c := crowd{next: func(client int, _ *rand.Rand) string { return fmt.Sprintf("/%d", client) }}
-	got := c.ask(context.Background(), srv.URL, 4, 100*time.Millisecond)
+	var got answers
+	for lasts := 50 * time.Millisecond; count.Load() < 100; lasts *= 2 { // for as long as a loaded machine needs
+		count.Store(0)
+		connections.Store(0)
+		got = c.ask(context.Background(), srv.URL, 4, lasts)
+	}
 	total := int(count.Load())
-	require.Greater(t, total, 100)
 	assert.Equal(t, total/10, got.refused)
 	assert.InDelta(t, total-total/10-4, len(got.waits), 4, "a first answer may be among the refused")
 	assert.ErrorContains(t, got.errors[0], "504")

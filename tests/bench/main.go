@@ -2,7 +2,7 @@
 //
 // The program starts the servers of each contender, one contender after the other and in alternating order over several
 // rounds, loads them, and prints requests/s, CPU per request over all of their processes, latencies, memory, and whether
-// the targets are met. What is compared is a mode; all of them are run unless -mode says otherwise. Run it with `make bench` or
+// the targets are met. What is compared is a mode; -mode chooses some. Run it with `make bench` or
 //
 //	go run ./tests/bench -mode embedded -only mod_wsgi,gowsgi -workloads hello -connections 16 -rounds 1
 package main
@@ -115,7 +115,7 @@ func parseOptions(args []string) (options, error) {
 	var opt options
 	var keys, only, loads, conns, procs string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&keys, "mode", strings.Join(modeKeys(), ","), "comma-separated modes: what to compare")
+	f.StringVar(&keys, "mode", strings.Join(usualModes(), ","), "comma-separated modes: what to compare; there is also "+modeProfile)
 	f.StringVar(&only, "only", "", "comma-separated contenders (default: all of the modes; -only help lists them)")
 	f.StringVar(&loads, "workloads", "", "comma-separated workloads (default: all; -workloads help lists them)")
 	f.StringVar(&conns, "connections", "1,16,64", "numbers of connections of the hello workload")

@@ -160,6 +160,7 @@ type kind struct {
 	alone     bool                // each has a server of its own, which configure prepares for it
 	configure func(v *site, w workload, n int)
 	measure   func(ctx context.Context, b *bench, srv *server, w workload, n int) (sample, error)
+	detail    func(w io.Writer, res *results, load workload, count int) // prints what the columns do not; nil: nothing
 }
 
 func (k *kind) counted(n int) string {
@@ -195,10 +196,10 @@ func measureLoad(ctx context.Context, b *bench, srv *server, w workload, connect
 		return nil, fmt.Errorf("%d connections: no request was answered", connections)
 	}
 	return sample{
-		rate: out.rate,
-		cpu:  micros(used) / float64(out.requests),
-		p50:  out.p50.Seconds() * 1000,
-		p99:  out.p99.Seconds() * 1000,
+		rate: out.rate, answered: float64(out.requests),
+		cpu: micros(used) / float64(out.requests),
+		p50: out.p50.Seconds() * 1000,
+		p99: out.p99.Seconds() * 1000,
 	}, nil
 }
 

@@ -12,14 +12,15 @@ type metric struct {
 }
 
 var (
-	rate    = metric{key: "per_second", name: "requests/s"}
-	cpu     = metric{key: "cpu_us_per_request", name: "CPU per request"} // or per transfer
-	p50     = metric{key: "p50_ms", name: "p50"}
-	p99     = metric{key: "p99_ms", name: "p99"}
-	pss     = metric{key: "pss_mib", name: "PSS"}
-	longest = metric{key: "max_ms", name: "longest wait"}
-	refused = metric{key: "not_200", name: "answers that are not 200", sum: true}
-	growth  = metric{key: "peak_rss_growth_mib", name: "peak memory growth", unit: " MiB"} // over the size before the first transfer
+	rate     = metric{key: "per_second", name: "requests/s"}
+	answered = metric{key: "requests", name: "requests"}
+	cpu      = metric{key: "cpu_us_per_request", name: "CPU per request"} // or per transfer
+	p50      = metric{key: "p50_ms", name: "p50"}
+	p99      = metric{key: "p99_ms", name: "p99"}
+	pss      = metric{key: "pss_mib", name: "PSS"}
+	longest  = metric{key: "max_ms", name: "longest wait"}
+	refused  = metric{key: "not_200", name: "answers that are not 200", sum: true}
+	growth   = metric{key: "peak_rss_growth_mib", name: "peak memory growth", unit: " MiB"} // over the size before the first transfer
 
 	startCPU     = metric{key: "start_cpu_s", name: "CPU to start", unit: " s"}
 	startCPUEach = metric{key: "start_cpu_ms_per_process", name: "CPU to start a process", unit: " ms"}

@@ -9,6 +9,7 @@ const (
 	modeFairness = "fairness"
 	modeGroups   = "groups"
 	modePythons  = "pythons"
+	modeProfile  = "profile"
 )
 
 // mode is what -mode chooses. Which contenders take part in it, they say themselves.
@@ -18,6 +19,7 @@ type mode struct {
 	workloads func() []workload
 	targets   func() []target
 	notes     []string // lines above the tables
+	onDemand  bool     // it compares nothing that has to be reached, and is run only when -mode names it
 }
 
 func modes() []mode {
@@ -39,10 +41,27 @@ func modes() []mode {
 			"Contenders run the application in daemon processes, each on the Python that it names; mod_wsgi on Debian's.",
 			sumsNote,
 		}},
+		{key: modeProfile, workloads: profiles, targets: noTargets, onDemand: true, notes: []string{
+			"What a request costs the front server and the processes behind it: CPU, system calls, wake-ups of other threads, voluntary context",
+			"switches (sleeps) and involuntary ones. CPU and switches are measured without counting system calls, which takes time.",
+		}},
 	}
 }
 
 const sumsNote = "CPU is that of all processes of the contender, clients apart; PSS is that of all its processes after the load."
+
+func noTargets() []target { return nil }
+
+// usualModes are those that are run when -mode names none.
+func usualModes() []string {
+	var keys []string
+	for _, m := range modes() {
+		if !m.onDemand {
+			keys = append(keys, m.key)
+		}
+	}
+	return keys
+}
 
 func modeKeys() []string {
 	var keys []string

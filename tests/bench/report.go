@@ -53,7 +53,9 @@ func (r report) print(w io.Writer) {
 			writeTable(w, res, load, n)
 		}
 	}
-	writeVerdicts(w, r.verdicts)
+	if len(r.verdicts) > 0 {
+		writeVerdicts(w, r.verdicts)
+	}
 	fmt.Fprintln(w)
 }
 
@@ -82,6 +84,9 @@ func writeTable(w io.Writer, res *results, load workload, count int) {
 		}
 	}
 	writeRows(w, rows)
+	if load.kind.detail != nil {
+		load.kind.detail(w, res, load, count)
+	}
 }
 
 func header(k *kind, peer string) []string {

@@ -6,6 +6,10 @@ import "fmt"
 // noise is what "no worse than" allows in either direction: less cannot be told from chance.
 const noise = 0.05
 
+// linear is what a process may cost more to start where there are four times as many: caches are shared by more. A cost
+// that grows with their number would be several times as much.
+const linear = 1.25
+
 // constantMemory is how far (MiB) all processes together may grow while 100 MiB pass through.
 const constantMemory = 16
 
@@ -86,7 +90,7 @@ func groupsTargets() []target {
 		{subject: ours, workload: "idle", count: 400, metric: idleCPU, bound: 0.25},
 		{subject: ours, workload: "idle", count: 160, metric: pssEach, bound: 5.5},
 		{subject: ours, workload: "idle", count: 400, metric: pssEach, bound: 5.5},
-		{subject: ours, against: ours, workload: "idle", count: 400, than: 100, metric: startCPUEach, bound: 1 + noise},
+		{subject: ours, against: ours, workload: "idle", count: 400, than: 100, metric: startCPUEach, bound: linear},
 		{subject: ours, against: ours, workload: "idle", count: 400, than: 100, metric: pssEach, bound: 1 + noise},
 	}
 }

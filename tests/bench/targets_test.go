@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -207,7 +208,8 @@ func TestFindModes(t *testing.T) {
 	assert.Len(t, all, len(modes()))
 	for _, m := range all {
 		assert.NotEmpty(t, m.workloads(), m.key)
-		assert.NotEmpty(t, m.targets(), m.key)
+		assert.Equal(t, m.onDemand, len(m.targets()) == 0, m.key)
+		assert.Equal(t, m.onDemand, !slices.Contains(usualModes(), m.key), m.key)
 	}
 	_, err = findModes([]string{"other"})
 	assert.ErrorIs(t, err, errUsage)

@@ -1,4 +1,4 @@
-// This file finds the programs that the benchmark uses: httpd as apxs describes it, the C compiler, and wrk.
+// This file finds the programs that the benchmark uses: httpd as apxs describes it, the C compiler, wrk, and perf.
 package main
 
 import (
@@ -16,6 +16,7 @@ type tools struct {
 	modules string   // folder of httpd's own modules
 	cc      []string // compiler and flags for a module of this httpd
 	wrk     string
+	perf    string // empty: there is none that can be used
 	version string // what httpd says it is
 	user    string // whom httpd's children run as; empty: whoever runs the benchmark
 	group   string
@@ -44,6 +45,7 @@ func findTools(apxs string) (tools, error) {
 	if t.wrk, err = exec.LookPath("wrk"); err != nil {
 		return t, fmt.Errorf("wrk is not installed (Debian: apt-get install wrk): %w", err)
 	}
+	t.perf = findPerf()
 	out, err := exec.Command(t.httpd, "-v").Output()
 	if err != nil {
 		return t, fmt.Errorf("%s -v: %w", t.httpd, err)

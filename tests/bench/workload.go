@@ -57,6 +57,11 @@ func groups() []workload {
 	return []workload{{key: "idle", title: "Groups of 2 processes that nobody asks anything", kind: &kindIdle}}
 }
 
+// profiles take a small request apart.
+func profiles() []workload {
+	return []workload{{key: "hello", title: "Hello, World!", kind: &kindProfile, counts: []int{16, 64}}}
+}
+
 func isHello(body []byte) error {
 	if string(body) != helloBody {
 		return fmt.Errorf("the body is %.80q, not %q", body, helloBody)
